@@ -1,0 +1,1 @@
+//! The place of the conformance judge. It holds no case yet and judges nothing.
