@@ -1,0 +1,236 @@
+//! Cuts frames out of a stream of octets.
+
+use std::{collections::VecDeque, mem};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::{
+    DecodeError, Frame, Version,
+    scan::{Fault, Scan},
+};
+
+/// What a peer may send at most (STOMP 1.2 §Size Limits).
+///
+/// A limit holds as soon as it is exceeded: a frame that has no end is refused
+/// before it is all there, and so is a content-length that is too large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecodeLimits {
+    /// Octets of one frame, its NUL not counted. 64 MiB by default, never more
+    /// than 4 GiB.
+    pub frame: usize,
+    /// Header lines of one frame. 1000 by default.
+    pub headers: usize,
+    /// Octets of command and headers, line ends included. 256 KiB by default.
+    pub header_octets: usize,
+}
+
+impl Default for DecodeLimits {
+    fn default() -> Self {
+        Self {
+            frame: 64 << 20,
+            headers: 1000,
+            header_octets: 256 << 10,
+        }
+    }
+}
+
+/// An incremental decoder: octets in pieces of any size in, whole frames out.
+///
+/// A frame need not fit the pieces: STOMP is a stream of octets, even where
+/// WebSocket messages carry it. A frame that lies within one piece is a slice
+/// of it, without a copy; only the frame at a seam is copied, once.
+///
+/// Lines may end in LF or CR LF. Between frames any number of line ends may
+/// stand (heart-beats are such), and NULs, which some brokers beat with.
+#[derive(Debug)]
+pub struct Decoder {
+    limits: DecodeLimits,
+    version: Version,
+    /// The piece that is being read, from where the next frame begins.
+    input: Bytes,
+    /// Pieces that were pushed before `input` was read to its end.
+    later: VecDeque<Bytes>,
+    /// The beginning of a frame that goes on in `input`; of one frame only.
+    tail: BytesMut,
+    scan: Scan,
+    /// Where the present frame begins in the stream.
+    offset: u64,
+    failed: Option<DecodeError>,
+}
+
+impl Decoder {
+    /// A decoder for STOMP 1.2.
+    #[must_use]
+    pub fn new(limits: DecodeLimits) -> Self {
+        let limits = DecodeLimits {
+            frame: limits.frame.min(LARGEST),
+            header_octets: limits.header_octets.min(LARGEST),
+            ..limits
+        };
+        Self {
+            limits,
+            version: Version::V1_2,
+            input: Bytes::new(),
+            later: VecDeque::new(),
+            tail: BytesMut::new(),
+            scan: Scan::new(),
+            offset: 0,
+            failed: None,
+        }
+    }
+
+    /// The version that was agreed on; holds for the frames that
+    /// [`next_frame`](Self::next_frame) has not yet returned.
+    ///
+    /// It decides the escapes, except in CONNECT and CONNECTED, which have none
+    /// in any version (STOMP 1.2 §Value Encoding).
+    pub fn set_version(&mut self, version: Version) {
+        self.version = version;
+    }
+
+    /// Takes the next octets of the stream, for example one WebSocket message.
+    pub fn push(&mut self, octets: Bytes) {
+        if octets.is_empty() || self.failed.is_some() {
+            return;
+        }
+        if self.input.is_empty() {
+            self.input = octets;
+        } else {
+            self.later.push_back(octets);
+        }
+    }
+
+    /// The next whole frame; `None` until more is pushed.
+    ///
+    /// # Errors
+    ///
+    /// If the octets are not STOMP. The stream is lost then: every later call
+    /// returns the same error, until [`reset`](Self::reset).
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, DecodeError> {
+        if let Some(e) = &self.failed {
+            return Err(e.clone());
+        }
+        loop {
+            if self.input.is_empty() {
+                match self.later.pop_front() {
+                    Some(next) => self.input = next,
+                    None => return Ok(None),
+                }
+            }
+            let frame = if self.tail.is_empty() {
+                self.slice()
+            } else {
+                self.join()
+            };
+            match frame {
+                Ok(None) => {}
+                Ok(whole) => return Ok(whole),
+                Err(fault) => return Err(self.fail(fault)),
+            }
+        }
+    }
+
+    /// Whether a frame has begun and not ended.
+    ///
+    /// Its answer changes with [`push`](Self::push),
+    /// [`next_frame`](Self::next_frame) and [`reset`](Self::reset).
+    #[must_use]
+    pub fn is_mid_frame(&self) -> bool {
+        let mut pieces = self.later.iter().chain([&self.input]);
+        !self.tail.is_empty() || pieces.any(|piece| between_frames(piece) < piece.len())
+    }
+
+    /// The octets that were pushed and have not become frames.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        let later: usize = self.later.iter().map(Bytes::len).sum();
+        self.tail.len() + self.input.len() + later
+    }
+
+    /// Forgets everything but the limits, for a new stream.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.limits);
+    }
+
+    /// Reads a frame within `input`. What begins there and does not end there
+    /// is moved to `tail`.
+    fn slice(&mut self) -> Result<Option<Frame>, Fault> {
+        self.skip(between_frames(&self.input));
+        if self.input.is_empty() {
+            return Ok(None);
+        }
+        if let Some(end) = self.scan.advance(&self.input, self.version, &self.limits)? {
+            let octets = self.input.split_to(end);
+            self.input.advance(1);
+            return Ok(Some(self.finish(octets)));
+        }
+        self.tail = BytesMut::with_capacity(self.capacity(self.input.len()));
+        self.tail.extend_from_slice(&self.input);
+        self.input = Bytes::new();
+        Ok(None)
+    }
+
+    /// Moves octets from `input` to `tail` until the frame there is whole, and
+    /// none of what follows it.
+    fn join(&mut self) -> Result<Option<Frame>, Fault> {
+        while !self.input.is_empty() {
+            let have = self.tail.len();
+            let more = self.scan.wanted(have, &self.input, &self.limits);
+            if have + more > self.tail.capacity() {
+                self.tail.reserve(self.capacity(have + more) - have);
+            }
+            self.tail.extend_from_slice(&self.input[..more]);
+            self.input.advance(more);
+            if let Some(end) = self.scan.advance(&self.tail, self.version, &self.limits)? {
+                let mut octets = mem::take(&mut self.tail);
+                octets.truncate(end);
+                return Ok(Some(self.finish(octets.freeze())));
+            }
+        }
+        Ok(None)
+    }
+
+    fn finish(&mut self, octets: Bytes) -> Frame {
+        let layout = mem::replace(&mut self.scan, Scan::new()).layout();
+        self.offset += octets.len() as u64 + 1;
+        Frame { octets, layout }
+    }
+
+    fn skip(&mut self, octets: usize) {
+        self.input.advance(octets);
+        self.offset += octets as u64;
+    }
+
+    /// Room for `least` octets, and for the whole frame if its size is known
+    /// and modest: a peer's word alone does not make us allocate much.
+    fn capacity(&self, least: usize) -> usize {
+        let whole = self.scan.size().unwrap_or(0).min(TRUSTED);
+        whole.max(least)
+    }
+
+    fn fail(&mut self, fault: Fault) -> DecodeError {
+        let frame: &[u8] = if self.tail.is_empty() {
+            &self.input
+        } else {
+            &self.tail
+        };
+        let e = DecodeError::new(fault.kind, self.offset + fault.at as u64, frame);
+        self.tail = BytesMut::new();
+        self.input = Bytes::new();
+        self.later.clear();
+        self.failed = Some(e.clone());
+        e
+    }
+}
+
+/// How many of the first octets belong to no frame.
+fn between_frames(octets: &[u8]) -> usize {
+    let is_frame = |octet: &u8| !matches!(octet, b'\n' | b'\r' | 0);
+    octets.iter().position(is_frame).unwrap_or(octets.len())
+}
+
+/// Offsets into a frame are of 32 bits.
+const LARGEST: usize = u32::MAX as usize - 1;
+
+/// So much is reserved at once for a frame whose content-length promises it.
+const TRUSTED: usize = 1 << 20;

@@ -1,0 +1,125 @@
+//! Looking up and walking through the headers of a decoded frame.
+
+use std::{borrow::Cow, str};
+
+use memchr::memchr;
+
+use super::{Frame, escape::Escapes};
+
+/// The headers of a [`Frame`] in the order of the wire, repeated entries
+/// included; names and values are unescaped.
+///
+/// Of repeated entries only the first counts (STOMP 1.2 §Repeated Header
+/// Entries); the others are the history that brokers in between left.
+#[derive(Debug, Clone)]
+pub struct Headers<'a> {
+    lines: Lines<'a>,
+    escapes: Escapes,
+}
+
+impl<'a> Headers<'a> {
+    pub(super) fn new(block: &'a [u8], escapes: Escapes) -> Self {
+        Self {
+            lines: Lines { rest: block },
+            escapes,
+        }
+    }
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = (Cow<'a, str>, Cow<'a, str>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, value) = self.lines.next()?;
+        Some((
+            self.escapes.unescape(text(name)),
+            self.escapes.unescape(text(value)),
+        ))
+    }
+}
+
+impl Frame {
+    /// The value of the first header of that name, unescaped.
+    ///
+    /// Names are case-sensitive (STOMP 1.2 §STOMP Frames) and compared after
+    /// unescaping. Borrowed unless the value holds an escape.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        // Every escape stands for one of these, so that a name without them is
+        // on the wire what it is here.
+        if name.contains([':', '\\', '\n', '\r']) {
+            return self.headers().find(|(n, _)| n == name).map(|(_, v)| v);
+        }
+        let value = self.raw_header(name.as_bytes())?;
+        Some(self.layout.escapes.unescape(text(value)))
+    }
+
+    /// The value of the first header of that name; both as they stand on the
+    /// wire, still escaped. Never allocates.
+    #[must_use]
+    pub fn raw_header(&self, name: &[u8]) -> Option<&[u8]> {
+        let known = match name {
+            b"subscription" => self.layout.subscription,
+            b"destination" => self.layout.destination,
+            b"message-id" => self.layout.message_id,
+            _ => {
+                let mut lines = Lines { rest: self.block() };
+                return lines.find(|&(n, _)| n == name).map(|(_, v)| v);
+            }
+        };
+        // No value stands at offset 0, so that 0 is "none".
+        if known == 0 {
+            return None;
+        }
+        let rest = &self.octets[known as usize..];
+        Some(line_and_rest(rest).0)
+    }
+
+    /// All headers, see [`Headers`].
+    #[must_use]
+    pub fn headers(&self) -> Headers<'_> {
+        Headers::new(self.block(), self.layout.escapes)
+    }
+
+    /// The header lines and the blank line.
+    fn block(&self) -> &[u8] {
+        &self.octets[self.layout.headers as usize..self.layout.body as usize]
+    }
+}
+
+/// Names and values up to the blank line. The name ends at the first colon;
+/// later colons, and any blank, belong to the value.
+#[derive(Debug, Clone)]
+struct Lines<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (line, rest) = line_and_rest(self.rest);
+        let colon = line.iter().position(|&octet| octet == b':')?;
+        self.rest = rest;
+        Some((&line[..colon], &line[colon + 1..]))
+    }
+}
+
+fn line_and_rest(octets: &[u8]) -> (&[u8], &[u8]) {
+    match memchr(b'\n', octets) {
+        Some(end) => (trim_cr(&octets[..end]), &octets[end + 1..]),
+        None => (octets, &[]),
+    }
+}
+
+/// The CR of a CR LF pair belongs to the line end (STOMP 1.2 §STOMP Frames).
+/// Before 1.2 it would be data; no known peer means it so.
+pub(super) fn trim_cr(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The decoder has checked the whole block, and lines and colons cut UTF-8
+/// only between characters.
+fn text(octets: &[u8]) -> &str {
+    str::from_utf8(octets).unwrap_or_default()
+}

@@ -1,0 +1,281 @@
+//! One pass over the octets of one frame, which may stop and go on anywhere.
+
+use std::str;
+
+use memchr::{memchr, memchr2};
+
+use super::{
+    Command, DecodeErrorKind, DecodeLimits, Layout, LengthFault, Limit, Version,
+    command::LONGEST_LINE,
+    escape::{Escapes, Presence},
+    headers::trim_cr,
+};
+
+/// How far a frame has been read. No octet is looked at twice, however small
+/// the pieces are in which they come.
+#[derive(Debug)]
+pub(super) struct Scan {
+    stage: Stage,
+    /// What is looked for does not occur before this offset.
+    scanned: usize,
+    /// Where the unfinished line begins.
+    line: usize,
+    /// Header lines so far.
+    count: usize,
+    content_length: Option<usize>,
+    layout: Layout,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Command,
+    Headers,
+    /// The body ends at the first NUL.
+    BodyToNul,
+    /// The body ends at this offset, whatever it holds.
+    BodyTo(usize),
+}
+
+/// What is wrong, at which offset into the frame.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) kind: DecodeErrorKind,
+    pub(super) at: usize,
+}
+
+impl Scan {
+    pub(super) fn new() -> Self {
+        Self {
+            stage: Stage::Command,
+            scanned: 0,
+            line: 0,
+            count: 0,
+            content_length: None,
+            layout: Layout {
+                headers: 0,
+                body: 0,
+                subscription: 0,
+                destination: 0,
+                message_id: 0,
+                command: Command::Error,
+                version: Version::V1_2,
+                escapes: Escapes::None,
+            },
+        }
+    }
+
+    /// Reads on in a frame of which `octets` have arrived. `Some(end)` when it
+    /// is whole: its NUL stands at `end`.
+    pub(super) fn advance(
+        &mut self,
+        octets: &[u8],
+        version: Version,
+        limits: &DecodeLimits,
+    ) -> Result<Option<usize>, Fault> {
+        loop {
+            match self.stage {
+                Stage::Command | Stage::Headers => {
+                    let Some(end) = self.line_end(octets, limits)? else {
+                        return Ok(None);
+                    };
+                    let line = trim_cr(&octets[self.line..end]);
+                    if self.stage == Stage::Command {
+                        self.take_command(line)?;
+                    } else if line.is_empty() {
+                        self.end_headers(&octets[..end], version, limits)?;
+                    } else {
+                        self.take_header(line, limits)?;
+                    }
+                    self.line = end + 1;
+                    self.scanned = self.line;
+                    if self.layout.headers == 0 {
+                        self.layout.headers = offset(self.line);
+                    }
+                }
+                Stage::BodyToNul => return self.find_nul(octets, limits),
+                Stage::BodyTo(end) => {
+                    return match octets.get(end) {
+                        None => Ok(None),
+                        Some(0) => Ok(Some(end)),
+                        Some(&found) => Err(Fault {
+                            kind: DecodeErrorKind::ContentLength(LengthFault::NoNulAfterBody {
+                                found,
+                            }),
+                            at: end,
+                        }),
+                    };
+                }
+            }
+        }
+    }
+
+    /// How many octets of `input`, which follows what was scanned, bring the
+    /// frame forward: never more than belong to it.
+    pub(super) fn wanted(&self, have: usize, input: &[u8], limits: &DecodeLimits) -> usize {
+        let (found, most) = match self.stage {
+            Stage::Command | Stage::Headers => (memchr(b'\n', input), limits.header_octets),
+            Stage::BodyToNul => (memchr(0, input), limits.frame),
+            Stage::BodyTo(end) => (Some(end - have), limits.frame),
+        };
+        let wanted = found.map_or(input.len(), |at| at + 1);
+        // One octet beyond a limit is enough to see that it is exceeded.
+        wanted.min((most + 1).saturating_sub(have)).min(input.len())
+    }
+
+    /// The octets the frame will have with its NUL, if that is known.
+    pub(super) fn size(&self) -> Option<usize> {
+        match self.stage {
+            Stage::BodyTo(end) => Some(end + 1),
+            Stage::Command | Stage::Headers | Stage::BodyToNul => None,
+        }
+    }
+
+    /// Where the parts are, once [`advance`](Self::advance) found the end.
+    pub(super) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    fn line_end(&mut self, octets: &[u8], limits: &DecodeLimits) -> Result<Option<usize>, Fault> {
+        let found = memchr2(b'\n', 0, &octets[self.scanned..]);
+        let end = found.map_or(octets.len(), |at| self.scanned + at);
+        let head = end + usize::from(found.is_some());
+        if self.stage == Stage::Command && end > LONGEST_LINE {
+            return Err(fault(DecodeErrorKind::UnknownCommand, 0));
+        }
+        if head > limits.header_octets {
+            return Err(too_large(Limit::HeaderOctets, limits.header_octets));
+        }
+        if head > limits.frame {
+            return Err(too_large(Limit::Frame, limits.frame));
+        }
+        self.scanned = end;
+        match found {
+            None => Ok(None),
+            Some(_) if octets[end] != 0 => Ok(Some(end)),
+            Some(_) => {
+                if self.stage == Stage::Command {
+                    self.take_command(&octets[..end])?;
+                }
+                Err(fault(DecodeErrorKind::NulInHeader, end))
+            }
+        }
+    }
+
+    fn take_command(&mut self, line: &[u8]) -> Result<(), Fault> {
+        let command = Command::from_octets(line);
+        self.layout.command = command.ok_or(fault(DecodeErrorKind::UnknownCommand, 0))?;
+        self.stage = Stage::Headers;
+        Ok(())
+    }
+
+    /// The name ends at the first colon; the rest is the value, colons and
+    /// blanks included. Of repeated headers the first counts.
+    fn take_header(&mut self, line: &[u8], limits: &DecodeLimits) -> Result<(), Fault> {
+        if self.count == limits.headers {
+            return Err(Fault {
+                at: self.line,
+                ..too_large(Limit::Headers, limits.headers)
+            });
+        }
+        self.count += 1;
+        let Some(colon) = memchr(b':', line) else {
+            return Err(fault(DecodeErrorKind::HeaderWithoutColon, self.line));
+        };
+        let value = self.line + colon + 1;
+        let known = match &line[..colon] {
+            b"" => return Err(fault(DecodeErrorKind::EmptyHeaderName, self.line)),
+            b"subscription" => &mut self.layout.subscription,
+            b"destination" => &mut self.layout.destination,
+            b"message-id" => &mut self.layout.message_id,
+            b"content-length" => {
+                if self.content_length.is_none() {
+                    let length = content_length(&line[colon + 1..], limits.frame);
+                    self.content_length = Some(length.map_err(|kind| fault(kind, value))?);
+                }
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        if *known == 0 {
+            *known = offset(value);
+        }
+        Ok(())
+    }
+
+    /// The blank line ends at `head.len()`: what concerns the headers as a
+    /// whole is checked here, once.
+    fn end_headers(
+        &mut self,
+        head: &[u8],
+        version: Version,
+        limits: &DecodeLimits,
+    ) -> Result<(), Fault> {
+        if let Err(e) = str::from_utf8(head) {
+            return Err(fault(DecodeErrorKind::NotUtf8, e.valid_up_to()));
+        }
+        let headers = self.layout.headers as usize;
+        let escapes = Escapes::of_frame(self.layout.command, version);
+        self.layout.version = version;
+        self.layout.escapes = match escapes.check(&head[headers..]) {
+            Ok(Presence::Present) => escapes,
+            Ok(Presence::Absent) => Escapes::None,
+            Err(bad) => {
+                let kind = DecodeErrorKind::BadEscape { octet: bad.letter };
+                return Err(fault(kind, headers + bad.at));
+            }
+        };
+        let body = head.len() + 1;
+        self.layout.body = offset(body);
+        self.stage = match self.content_length {
+            None => Stage::BodyToNul,
+            Some(length) if length > limits.frame - body => {
+                return Err(too_large(Limit::Frame, limits.frame));
+            }
+            Some(length) => Stage::BodyTo(body + length),
+        };
+        Ok(())
+    }
+
+    fn find_nul(&mut self, octets: &[u8], limits: &DecodeLimits) -> Result<Option<usize>, Fault> {
+        let found = memchr(0, &octets[self.scanned..]).map(|at| self.scanned + at);
+        if found.unwrap_or(octets.len()) > limits.frame {
+            return Err(too_large(Limit::Frame, limits.frame));
+        }
+        self.scanned = octets.len();
+        Ok(found)
+    }
+}
+
+fn content_length(value: &[u8], limit: usize) -> Result<usize, DecodeErrorKind> {
+    if value.is_empty() {
+        return Err(DecodeErrorKind::ContentLength(LengthFault::NotANumber));
+    }
+    let mut length = 0usize;
+    for &octet in value {
+        if !octet.is_ascii_digit() {
+            return Err(DecodeErrorKind::ContentLength(LengthFault::NotANumber));
+        }
+        // Saturation keeps what is beyond every limit beyond every limit.
+        length = length
+            .saturating_mul(10)
+            .saturating_add(usize::from(octet - b'0'));
+    }
+    if length > limit {
+        let what = Limit::Frame;
+        return Err(DecodeErrorKind::TooLarge { what, limit });
+    }
+    Ok(length)
+}
+
+fn fault(kind: DecodeErrorKind, at: usize) -> Fault {
+    Fault { kind, at }
+}
+
+fn too_large(what: Limit, limit: usize) -> Fault {
+    fault(DecodeErrorKind::TooLarge { what, limit }, limit)
+}
+
+/// Offsets are within the limit on a frame, which fits.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
