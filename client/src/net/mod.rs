@@ -1,0 +1,22 @@
+//! One connection attempt and its life: sockets, proxies, TLS, the upgrade and
+//! WebSocket. It knows nothing of STOMP beyond where a frame begins and ends.
+
+mod converse;
+mod deadline;
+mod dial;
+mod http1;
+mod link;
+mod refusal;
+mod resolve;
+mod stream;
+mod tls;
+mod upgrade;
+mod ws;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use link::{Link, LinkEvent, Upgraded};
+pub(crate) use resolve::resolve_blocking;
+pub(crate) use tls::Tls;
+pub(crate) use upgrade::check_headers;

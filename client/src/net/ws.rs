@@ -1,0 +1,397 @@
+//! The WebSocket connection, once it is up.
+
+use std::{
+    collections::VecDeque,
+    io,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use tungstenite::{
+    Error, Message, Utf8Bytes,
+    error::ProtocolError,
+    protocol::{
+        CloseFrame, Role, WebSocketConfig, WebSocketContext,
+        frame::{
+            Frame,
+            coding::{CloseCode, Data, OpCode},
+        },
+    },
+};
+
+use super::stream::Stream;
+use crate::error::LinkError;
+
+/// The largest WebSocket frame that is sent; larger messages are fragmented.
+const FRAGMENT: usize = 64 << 10;
+/// Nothing more is handed to tungstenite while this much waits there.
+const LOW_WATER: usize = 64 << 10;
+/// tungstenite writes without being asked when this much waits.
+const WRITE_EARLY: usize = 32 << 10;
+/// tungstenite keeps no more than this: what `LOW_WATER` lets in, and pongs.
+const WRITE_LIMIT: usize = 256 << 10;
+/// The default of 128 KiB would be zero-filled before every read.
+const READ_BUFFER: usize = 16 << 10;
+/// A message may hold a frame of the largest size and some heart-beats.
+const MESSAGE_EXTRA: usize = 64 << 10;
+/// How long the answer to the peer's Close may take to leave.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
+/// Control frames and empty messages borne in one turn.
+const PATIENCE: u32 = 65_536;
+
+/// The peer's side of a connection and ours.
+pub(super) struct Ws {
+    context: WebSocketContext,
+    stream: Stream,
+    /// Messages that tungstenite has not got, or not wholly.
+    queue: VecDeque<Outgoing>,
+    /// Octets handed to tungstenite so far, and those of them that are known
+    /// to have left: counted on the stream, and set equal by a whole flush.
+    given: u64,
+    left: u64,
+    closing: Closing,
+    /// The last read ended in `WouldBlock`, and no event came since.
+    dry: bool,
+    octets_before: u64,
+}
+
+struct Outgoing {
+    rest: Bytes,
+    data: Data,
+}
+
+enum Closing {
+    No,
+    /// Our Close leaves when the queue is empty.
+    Queued(CloseFrame),
+    Sent,
+    /// The peer's Close came first; its answer leaves.
+    Answering {
+        by: Instant,
+        told: LinkError,
+    },
+}
+
+impl Ws {
+    /// Takes over a connection whose upgrade is done; `leftover` followed it.
+    pub(super) fn new(stream: Stream, leftover: Vec<u8>, frame_limit: usize) -> Self {
+        let limit = frame_limit.saturating_add(MESSAGE_EXTRA);
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_EARLY)
+            .max_write_buffer_size(WRITE_LIMIT)
+            .max_message_size(Some(limit))
+            .max_frame_size(Some(limit));
+        let written = stream.octets_written();
+        let octets_before = stream.socket().octets_read();
+        let octets_before = octets_before.saturating_sub(leftover.len() as u64);
+        Self {
+            context: WebSocketContext::from_partially_read(leftover, Role::Client, Some(config)),
+            stream,
+            queue: VecDeque::new(),
+            given: written,
+            left: written,
+            closing: Closing::No,
+            dry: false,
+            octets_before,
+        }
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    pub(super) fn ready(&mut self, readable: bool, writable: bool) {
+        self.stream.socket_mut().ready(readable, writable);
+        self.dry = false;
+    }
+
+    pub(super) fn octets_read(&self) -> u64 {
+        self.stream.socket().octets_read() - self.octets_before
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        !matches!(self.closing, Closing::No)
+    }
+
+    /// Changes with every `poll`.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        match &self.closing {
+            Closing::Answering { by, .. } => Some(*by),
+            Closing::No | Closing::Queued(_) | Closing::Sent => None,
+        }
+    }
+
+    /// The next message; `None` if there is none now.
+    pub(super) fn poll(&mut self, now: Instant, read: bool) -> Result<Option<Bytes>, LinkError> {
+        for _ in 0..PATIENCE {
+            if matches!(self.closing, Closing::Answering { .. }) {
+                return self.answer(now);
+            }
+            if !read || self.dry {
+                return Ok(None);
+            }
+            match self.context.read(&mut self.stream) {
+                Ok(Message::Text(text)) if !text.is_empty() => return Ok(Some(text.into())),
+                Ok(Message::Binary(data)) if !data.is_empty() => return Ok(Some(data)),
+                // An empty message carries no octets, and none of ours is a raw frame.
+                Ok(Message::Text(_) | Message::Binary(_) | Message::Frame(_)) => {}
+                // tungstenite has queued the pong: 2 octets of header, 4 of mask.
+                Ok(Message::Ping(data)) => self.given += data.len() as u64 + 6,
+                Ok(Message::Pong(_)) => {}
+                Ok(Message::Close(frame)) => self.closed(now, frame)?,
+                Err(e) => match self.failed(e) {
+                    Some(e) => return Err(e),
+                    None => {
+                        self.dry = true;
+                        return Ok(None);
+                    }
+                },
+            }
+        }
+        self.farewell(CloseCode::Policy);
+        Err(LinkError::WebSocket(
+            "the peer floods the connection with control frames".into(),
+        ))
+    }
+
+    /// Queues one message. TEXT if it is UTF-8: brokers that tell the two
+    /// apart expect TEXT, and RFC 6455 §5.6 forbids anything else in it.
+    pub(super) fn send(&mut self, message: Bytes) {
+        let data = match std::str::from_utf8(&message) {
+            Ok(_) => Data::Text,
+            Err(_) => Data::Binary,
+        };
+        self.queue.push_back(Outgoing {
+            rest: message,
+            data,
+        });
+        self.fill();
+    }
+
+    /// Whether another message would go straight out.
+    pub(super) fn wants_frame(&self) -> bool {
+        let socket = self.stream.socket();
+        !self.is_closing()
+            && self.context.can_write()
+            && self.queue.is_empty()
+            && self.waiting() <= LOW_WATER as u64
+            && socket.is_writable()
+            && socket.broken().is_none()
+    }
+
+    pub(super) fn is_flushed(&self) -> bool {
+        self.queue.is_empty()
+            && self.waiting() == 0
+            && !matches!(self.closing, Closing::Queued(_) | Closing::Answering { .. })
+    }
+
+    /// Writes until everything has left or the socket is full.
+    pub(super) fn flush(&mut self) -> Result<(), LinkError> {
+        loop {
+            self.fill();
+            match self.context.flush(&mut self.stream) {
+                Ok(()) => {
+                    self.left = self.given;
+                    let more = !self.queue.is_empty() || matches!(self.closing, Closing::Queued(_));
+                    if !more || !self.context.can_write() {
+                        return Ok(());
+                    }
+                }
+                // The socket is full; or the connection is over, which reading tells.
+                Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Ok(()),
+                Err(e) => return Err(self.explain(&e)),
+            }
+        }
+    }
+
+    /// Sends Close after what is queued.
+    pub(super) fn close(&mut self, code: u16, reason: &str) {
+        if self.is_closing() {
+            return;
+        }
+        // A Close frame's body is at most 125 octets, two of them the code.
+        let mut cut = reason.len().min(123);
+        while !reason.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        self.closing = Closing::Queued(CloseFrame {
+            code: code.into(),
+            reason: reason[..cut].into(),
+        });
+        self.fill();
+    }
+
+    /// Octets that wait in tungstenite; never less than there are.
+    fn waiting(&self) -> u64 {
+        self.given
+            .saturating_sub(self.left.max(self.stream.octets_written()))
+    }
+
+    /// Hands messages to tungstenite, in fragments, while little waits there.
+    fn fill(&mut self) {
+        while self.waiting() <= LOW_WATER as u64 && self.context.can_write() {
+            let Some(front) = self.queue.front_mut() else {
+                return self.send_close();
+            };
+            let cut = fragment(&front.rest, front.data);
+            let piece = front.rest.slice(..cut);
+            let last = cut == front.rest.len();
+            let size = (cut + header_len(cut)) as u64;
+            let frame = Frame::message(piece, OpCode::Data(front.data), last);
+            let written = self.context.write(&mut self.stream, Message::Frame(frame));
+            // Pongs have filled the buffer, and this frame was not taken. After
+            // any other error it was (`WouldBlock` above all), or the
+            // connection is over, which reading tells.
+            if matches!(written, Err(Error::WriteBufferFull(_))) {
+                return;
+            }
+            self.given += size;
+            if last {
+                self.queue.pop_front();
+            } else {
+                front.rest = front.rest.slice(cut..);
+                front.data = Data::Continue;
+            }
+        }
+    }
+
+    fn send_close(&mut self) {
+        let Closing::Queued(frame) = &self.closing else {
+            return;
+        };
+        let frame = frame.clone();
+        self.closing = Closing::Sent;
+        self.given += frame.reason.len() as u64 + 8;
+        match self.context.close(&mut self.stream, Some(frame)) {
+            Ok(()) => self.left = self.given,
+            Err(e) => log::trace!("the Close waits: {e}"),
+        }
+    }
+
+    /// The peer's Close: the answer to ours, or the beginning of the end.
+    fn closed(&mut self, now: Instant, frame: Option<CloseFrame>) -> Result<(), LinkError> {
+        let answer = frame.as_ref().map_or(6, |f| f.reason.len() as u64 + 8);
+        let told = match frame {
+            Some(frame) => LinkError::Closed {
+                code: frame.code.into(),
+                reason: frame.reason.to_string(),
+            },
+            None => LinkError::Closed {
+                code: 1005,
+                reason: String::new(),
+            },
+        };
+        if matches!(self.closing, Closing::Sent) {
+            return Err(told);
+        }
+        // No data after a Close (RFC 6455 §5.5.1).
+        self.queue.clear();
+        self.given += answer;
+        self.closing = Closing::Answering {
+            by: now.checked_add(ANSWER_PATIENCE).unwrap_or(now),
+            told,
+        };
+        Ok(())
+    }
+
+    /// Tells of the peer's Close once its answer has left, or cannot leave.
+    fn answer(&mut self, now: Instant) -> Result<Option<Bytes>, LinkError> {
+        let flushed = match self.context.flush(&mut self.stream) {
+            Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => false,
+            Ok(()) | Err(_) => true,
+        };
+        // A peer that closed the socket after its Close waits for no answer.
+        let gone = !flushed
+            && match self.context.read(&mut self.stream) {
+                Err(Error::Io(e)) => e.kind() != io::ErrorKind::WouldBlock,
+                Ok(_) | Err(_) => true,
+            };
+        match &self.closing {
+            Closing::Answering { by, told } if flushed || gone || now >= *by => Err(told.clone()),
+            Closing::Answering { .. } | Closing::No | Closing::Queued(_) | Closing::Sent => {
+                Ok(None)
+            }
+        }
+    }
+
+    /// The end that a read error means; `None` if it means to wait.
+    fn failed(&mut self, e: Error) -> Option<LinkError> {
+        match &e {
+            Error::Io(e) if e.kind() == io::ErrorKind::WouldBlock => return None,
+            Error::Utf8(_) => self.farewell(CloseCode::Invalid),
+            Error::Capacity(_) => self.farewell(CloseCode::Size),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {}
+            Error::Protocol(_) | Error::AttackAttempt => self.farewell(CloseCode::Protocol),
+            Error::ConnectionClosed
+            | Error::AlreadyClosed
+            | Error::Io(_)
+            | Error::Tls(_)
+            | Error::WriteBufferFull(_)
+            | Error::Url(_)
+            | Error::Http(_)
+            | Error::HttpFormat(_) => {}
+        }
+        Some(self.explain(&e))
+    }
+
+    fn explain(&self, e: &Error) -> LinkError {
+        match e {
+            Error::Utf8(_) => LinkError::InvalidUtf8,
+            Error::Capacity(e) => LinkError::WebSocket(format!("{e} (closed with 1009)")),
+            Error::ConnectionClosed => LinkError::Closed {
+                code: 1005,
+                reason: String::new(),
+            },
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                LinkError::Lost(match self.stream.socket().broken() {
+                    Some(e) => format!("writing failed: {e}"),
+                    None => "the peer ended the TCP connection".into(),
+                })
+            }
+            Error::Io(e) => LinkError::Lost(e.to_string()),
+            Error::Protocol(_)
+            | Error::AttackAttempt
+            | Error::AlreadyClosed
+            | Error::Tls(_)
+            | Error::WriteBufferFull(_)
+            | Error::Url(_)
+            | Error::Http(_)
+            | Error::HttpFormat(_) => LinkError::WebSocket(e.to_string()),
+        }
+    }
+
+    /// Says why we go, if the socket takes it at once.
+    fn farewell(&mut self, code: CloseCode) {
+        let frame = CloseFrame {
+            code,
+            reason: Utf8Bytes::from_static(""),
+        };
+        if let Err(e) = self.context.close(&mut self.stream, Some(frame)) {
+            log::debug!("no Close could be sent: {e}");
+        }
+    }
+}
+
+/// Where the next WebSocket frame of a message ends. Text is cut between
+/// characters: RFC 6455 §5.6 asks that of no one, and some peers want it.
+fn fragment(rest: &[u8], data: Data) -> usize {
+    if rest.len() <= FRAGMENT {
+        return rest.len();
+    }
+    if data == Data::Binary {
+        return FRAGMENT;
+    }
+    let back = (0..4).find(|back| rest[FRAGMENT - back] & 0xC0 != 0x80);
+    FRAGMENT - back.unwrap_or(0)
+}
+
+/// The header of a masked frame (RFC 6455 §5.2).
+fn header_len(payload: usize) -> usize {
+    match payload {
+        0..126 => 6,
+        126..65_536 => 8,
+        _ => 14,
+    }
+}
