@@ -1,0 +1,59 @@
+//! What a client is told once, before it connects.
+
+mod builder;
+mod endpoint;
+mod proxy;
+mod settings;
+mod tls;
+
+pub use builder::Builder;
+pub use endpoint::Endpoint;
+pub use proxy::Proxy;
+pub use settings::{
+    Backoff, Credentials, HeartBeat, Limits, Overflow, QueueLimits, Secret, Timeouts,
+};
+pub use tls::TlsOptions;
+
+use crate::dialect::Dialect;
+
+/// Everything a client needs to know. Made by [`Builder`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where to connect.
+    pub endpoint: Endpoint,
+    /// The `host` header of CONNECT: the virtual host. Default: the URL's host.
+    pub virtual_host: String,
+    /// Who connects.
+    pub credentials: Credentials,
+    /// Heart-beats offered and their tolerance.
+    pub heart_beat: HeartBeat,
+    /// How the broker departs from the letter of STOMP.
+    pub dialect: Dialect,
+    /// Whether a broker that speaks only STOMP 1.0 is accepted. Default: false.
+    pub allow_1_0: bool,
+    /// Deadlines of stages and calls.
+    pub timeouts: Timeouts,
+    /// Delays between connection attempts.
+    pub backoff: Backoff,
+    /// Whether a lost connection is made again. Default: true.
+    pub reconnect: bool,
+    /// Whether the first connection, too, is tried again. Default: false.
+    pub persistent: bool,
+    /// How many 409 answers in a row are borne before the client gives up.
+    /// Default: 5.
+    pub conflict_limit: u32,
+    /// Bounds on what is held in memory.
+    pub limits: Limits,
+    /// More headers for the HTTP upgrade. Values are secret: they are never printed.
+    pub upgrade_headers: Vec<(String, Secret)>,
+    /// More headers for CONNECT. Values are secret: they are never printed.
+    pub connect_headers: Vec<(String, Secret)>,
+    /// The proxy between here and the broker.
+    pub proxy: Option<Proxy>,
+    /// How TLS is done.
+    pub tls: TlsOptions,
+    /// Seed of the jitter; by default taken from the operating system's hash seed.
+    pub seed: u64,
+}
+

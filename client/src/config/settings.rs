@@ -1,0 +1,219 @@
+//! The small value types of a configuration.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::auth::TokenSource;
+
+/// A text that must not be printed: `Debug` shows `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl<T: Into<String>> From<T> for Secret {
+    fn from(text: T) -> Self {
+        Self::new(text)
+    }
+}
+
+/// Who connects.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// Neither `login` nor `passcode` is sent.
+    #[default]
+    None,
+    /// Fixed `login` and `passcode`.
+    Login {
+        /// The `login` header.
+        login: String,
+        /// The `passcode` header.
+        passcode: Secret,
+    },
+    /// A token in `passcode`, renewed by its source.
+    Token {
+        /// The `login` header beside it, if any.
+        login: Option<String>,
+        /// Gives a token whenever one is needed.
+        source: Arc<dyn TokenSource>,
+    },
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Login { login, .. } => write!(f, "Login({login:?}, ***)"),
+            Self::Token { login, .. } => write!(f, "Token({login:?}, ***)"),
+        }
+    }
+}
+
+/// The heart-beat offer (STOMP 1.2 §Heart-beating). Zero means none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeartBeat {
+    /// What this side can promise to send. Default: 10 s.
+    pub outgoing: Duration,
+    /// What this side wants to receive. Default: 10 s.
+    pub incoming: Duration,
+    /// The link is dead after this many hundredths of the agreed incoming
+    /// interval, and never before interval + 1 s. Default: 150.
+    pub tolerance_percent: u32,
+}
+
+impl Default for HeartBeat {
+    fn default() -> Self {
+        Self {
+            outgoing: Duration::from_secs(10),
+            incoming: Duration::from_secs(10),
+            tolerance_percent: 150,
+        }
+    }
+}
+
+/// Deadlines of the stages of a connection attempt, and defaults for calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Name resolution. Default: 5 s.
+    pub resolve: Duration,
+    /// TCP connect, over all addresses. Default: 10 s.
+    pub connect: Duration,
+    /// The HTTP proxy's answer. Default: 10 s.
+    pub tunnel: Duration,
+    /// The TLS handshake. Default: 10 s.
+    pub tls: Duration,
+    /// The answer to the upgrade. Default: 10 s.
+    pub upgrade: Duration,
+    /// CONNECTED. Default: 10 s.
+    pub open: Duration,
+    /// One whole connection attempt. Default: 30 s.
+    pub overall: Duration,
+    /// A token from its source. Default: 30 s.
+    pub token: Duration,
+    /// Every blocking call, from call to RECEIPT. Default: 30 s.
+    pub call: Duration,
+    /// A graceful close, as a whole. Default: 5 s.
+    pub close: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            resolve: Duration::from_secs(5),
+            connect: Duration::from_secs(10),
+            tunnel: Duration::from_secs(10),
+            tls: Duration::from_secs(10),
+            upgrade: Duration::from_secs(10),
+            open: Duration::from_secs(10),
+            overall: Duration::from_secs(30),
+            token: Duration::from_secs(30),
+            call: Duration::from_secs(30),
+            close: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Delays between connection attempts: doubling, with jitter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// The first delay. Default: 5 s.
+    pub initial: Duration,
+    /// The longest delay. Default: 60 s.
+    pub max: Duration,
+    /// Jitter: the delay varies by up to this many percent down or up. Default: 20.
+    pub jitter_percent: u32,
+    /// A session must have lived this long before the delay starts anew.
+    /// Default: 30 s.
+    pub stable_after: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_secs(5),
+            max: Duration::from_secs(60),
+            jitter_percent: 20,
+            stable_after: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Bounds on what a broker can make this client hold, and on what waits to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of one whole frame. Default: 64 MiB.
+    pub frame: usize,
+    /// Header lines of one frame. Default: 1,000.
+    pub headers: usize,
+    /// Octets of one frame's command and headers. Default: 256 KiB.
+    pub header_octets: usize,
+    /// Octets of encoded frames that wait to leave. Default: 16 MiB.
+    pub outbox: usize,
+    /// Frames that wait to leave or for their RECEIPT. Default: 100,000.
+    pub operations: usize,
+    /// The default bound of a queue of messages.
+    pub queue: QueueLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame: 64 << 20,
+            headers: 1_000,
+            header_octets: 256 << 10,
+            outbox: 16 << 20,
+            operations: 100_000,
+            queue: QueueLimits::default(),
+        }
+    }
+}
+
+/// The bound of one queue of messages, and what happens when it is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Messages. Default: 1,024.
+    pub messages: usize,
+    /// Octets of their frames. Default: 16 MiB. One message may always enter
+    /// an empty queue.
+    pub octets: usize,
+    /// What happens when a message does not fit. Default: [`Overflow::Pause`].
+    pub overflow: Overflow,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self {
+            messages: 1_024,
+            octets: 16 << 20,
+            overflow: Overflow::Pause,
+        }
+    }
+}
+
+/// What happens when a queue of messages is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// Stop reading from the connection until there is room. Nothing is lost,
+    /// but all subscriptions of the client wait.
+    Pause,
+    /// Drop the oldest message of the queue, count it and tell.
+    DropOldest,
+}

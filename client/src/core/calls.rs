@@ -1,0 +1,194 @@
+//! What the application asks for.
+
+use std::time::Instant;
+
+use super::{
+    Core, Phase, Waiter,
+    io::{Command, Key, Outgoing, Reply, Subscribe},
+    operations::{Kind, Operation, Replayed},
+    outbox::Entry,
+    subscriptions::{State, Subscription},
+    timers::Timer,
+};
+use crate::error::{Error, Misuse, Stage};
+
+impl Core {
+    pub(super) fn command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Connect { waiter } => self.connect(now, waiter),
+            Command::Publish(outgoing) => self.publish(now, outgoing),
+            Command::Subscribe {
+                subscribe,
+                waiter,
+                deadline,
+            } => self.subscribe(subscribe, waiter, deadline),
+            Command::Unsubscribe {
+                key,
+                headers,
+                waiter,
+                deadline,
+            } => self.unsubscribe(key, headers, waiter, deadline),
+            Command::Close { waiter, deadline } => self.close(now, waiter, deadline),
+            Command::Metrics { waiter } => {
+                let metrics = Box::new(self.metrics);
+                self.reply(waiter, Ok(Reply::Metrics(metrics)));
+            }
+        }
+    }
+
+    fn is_sealed(&self) -> bool {
+        matches!(self.phase, Phase::Closed) || self.graceful.is_some()
+    }
+
+    fn publish(&mut self, now: Instant, outgoing: Outgoing) {
+        let (size, limit) = (outgoing.octets.len(), self.config.limits.outbox);
+        if self.is_sealed() {
+            return self.reply(outgoing.waiter, Err(Error::Closed));
+        }
+        if size > limit {
+            let e = Misuse::TooLarge { size, limit };
+            return self.reply(outgoing.waiter, Err(e.into()));
+        }
+        if outgoing.deadline <= now {
+            return self.reply(outgoing.waiter, Err(Error::Timeout(Stage::Outbox)));
+        }
+        if let Some(id) = outgoing.receipt {
+            let timer = self.timers.insert(outgoing.deadline, Timer::Operation(id));
+            let replayed = outgoing.replay.then(|| Replayed {
+                octets: outgoing.octets.clone(),
+                needs: outgoing.needs,
+                deadline: outgoing.deadline,
+            });
+            self.operations.insert(
+                id,
+                Operation {
+                    kind: Kind::Publish(replayed),
+                    waiter: outgoing.waiter,
+                    timer: Some(timer),
+                    sent: false,
+                },
+            );
+        }
+        self.outbox.push(Entry::Frame(outgoing));
+    }
+
+    fn subscribe(&mut self, spec: Subscribe, waiter: Waiter, deadline: Instant) {
+        if self.is_sealed() {
+            return self.reply(waiter, Err(Error::Closed));
+        }
+        let key = spec.key;
+        let timer = self.timers.insert(deadline, Timer::Subscribe(key));
+        let added = self.subscriptions.insert(Subscription {
+            spec,
+            state: State::Wanted,
+            waiter,
+            timer: Some(timer),
+            established: false,
+        });
+        match added {
+            Ok(()) => self.outbox.push(Entry::Subscribe(key)),
+            Err(id) => {
+                self.timers.cancel(Some(timer));
+                self.reply(waiter, Err(Misuse::DuplicateSubscription(id).into()));
+            }
+        }
+    }
+
+    fn unsubscribe(
+        &mut self,
+        key: Key,
+        headers: Vec<(String, String)>,
+        waiter: Waiter,
+        deadline: Instant,
+    ) {
+        let sealed = self.is_sealed();
+        let Some(subscription) = self.subscriptions.get_mut(key) else {
+            return self.reply(waiter, Ok(Reply::Done));
+        };
+        // Once the outbox is sealed DISCONNECT does the same.
+        if subscription.state == State::Wanted || sealed {
+            self.forget(key);
+            return self.reply(waiter, Ok(Reply::Done));
+        }
+        subscription.state = State::Leaving;
+        let id = subscription.spec.id.clone();
+        let receipt = self.operations.own_id();
+        let timer = self.timers.insert(deadline, Timer::Operation(receipt));
+        self.operations.insert(
+            receipt,
+            Operation {
+                kind: Kind::Unsubscribe(key),
+                waiter,
+                timer: Some(timer),
+                sent: false,
+            },
+        );
+        self.outbox.push(Entry::Unsubscribe {
+            id,
+            headers,
+            receipt,
+        });
+    }
+
+    /// A call waited for its RECEIPT as long as it was willing to.
+    pub(super) fn operation_expired(&mut self, now: Instant, id: u64) {
+        let Some(operation) = self.operations.remove(id) else {
+            return;
+        };
+        let stage = self.stage_of(operation.sent);
+        match operation.kind {
+            Kind::Publish(_) => self.reply(operation.waiter, Err(Error::Timeout(stage))),
+            Kind::Unsubscribe(key) => {
+                self.forget(key);
+                self.reply(operation.waiter, Err(Error::Timeout(stage)));
+            }
+            Kind::Subscribe(key) => self.restore_expired(now, key),
+            Kind::Disconnect | Kind::Rebind => {}
+        }
+    }
+
+    /// The broker did not confirm a restored subscription: asked once more,
+    /// then the connection is not worth keeping.
+    fn restore_expired(&mut self, now: Instant, key: Key) {
+        let Some(subscription) = self.subscriptions.get_mut(key) else {
+            return;
+        };
+        match subscription.state {
+            State::Asked(1) => self.replay.push_back(key),
+            State::Asked(_) => {
+                let cause = Error::Timeout(Stage::Receipt);
+                self.give_up(now, 1000, super::Intent::Wait(cause));
+            }
+            State::Wanted | State::Confirmed | State::Leaving => {}
+        }
+    }
+
+    /// The call that made a subscription waited as long as it was willing to;
+    /// the subscription does not exist then.
+    pub(super) fn subscribe_expired(&mut self, key: Key) {
+        let Some(subscription) = self.subscriptions.remove(key) else {
+            return;
+        };
+        let asked = matches!(subscription.state, State::Asked(_));
+        self.operations.take(|o| o.kind == Kind::Subscribe(key));
+        if asked {
+            // The broker may yet confirm; it is not to deliver to nobody.
+            self.outbox.push(Entry::Unsubscribe {
+                id: subscription.spec.id,
+                headers: Vec::new(),
+                receipt: super::transmit::NO_RECEIPT,
+            });
+        }
+        let error = Error::Timeout(self.stage_of(asked));
+        self.reply(subscription.waiter, Err(error));
+        self.outputs.push_back(super::Output::Ended(key));
+    }
+
+    fn stage_of(&self, sent: bool) -> Stage {
+        match (sent, self.phase) {
+            (_, Phase::Suspended) => Stage::Suspended,
+            (true, _) => Stage::Receipt,
+            (false, _) => Stage::Outbox,
+        }
+    }
+}

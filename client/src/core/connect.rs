@@ -1,0 +1,341 @@
+//! From nothing to a live session, and from a lost link to the next attempt.
+
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    Core, Intent, Link, Phase,
+    close::Graceful,
+    heartbeat,
+    io::{Output, Reply, Ticket, Waiter},
+    operations::{Kind, receipt_text},
+    timers::Once,
+};
+use crate::{
+    config::Credentials,
+    error::{Error, LinkError, ProtocolError, Stage},
+    event::{Connected, Event},
+    frame::{Command, EncodeError, Encoder, Frame, Version},
+};
+
+impl Core {
+    /// The application wants a session.
+    pub(super) fn connect(&mut self, now: Instant, waiter: Waiter) {
+        match self.phase {
+            Phase::Idle => {
+                self.connect_waiter = waiter;
+                if self.config.persistent {
+                    let limit = now + self.config.timeouts.overall;
+                    self.timers.arm(Once::FirstConnect, limit);
+                }
+                self.dial(now);
+            }
+            Phase::Closing | Phase::Closed => self.reply(waiter, Err(Error::Closed)),
+            Phase::Dialing
+            | Phase::Handshaking
+            | Phase::Online
+            | Phase::Suspended
+            | Phase::Waiting => self.reply(waiter, Ok(Reply::Done)),
+        }
+    }
+
+    /// Opens a link, once a token is at hand.
+    pub(super) fn dial(&mut self, now: Instant) {
+        debug_assert_eq!(self.link, Link::None);
+        self.phase.advance(Phase::Dialing);
+        if self.wants_token() && !self.tokens.usable(now) {
+            self.fetch(now, self.tokens.reason());
+        } else {
+            self.open();
+        }
+    }
+
+    pub(super) fn open(&mut self) {
+        let ticket = self.next_ticket();
+        self.link = Link::Opening(ticket);
+        self.outputs.push_back(Output::Open(ticket));
+    }
+
+    pub(super) fn link_up(&mut self, now: Instant, ticket: Ticket) {
+        if self.link != Link::Opening(ticket) {
+            return;
+        }
+        self.link = Link::Up(ticket);
+        self.epoch += 1;
+        self.version = Version::V1_2;
+        self.decoder.reset();
+        self.decoder.set_version(self.version);
+        self.beats.heard(now);
+        self.phase.advance(Phase::Handshaking);
+        self.timers.arm(Once::Open, now + self.config.timeouts.open);
+        match self.connect_frame(None) {
+            Ok(octets) => self.outbox.push_urgent(octets),
+            Err(e) => self.give_up(now, 1000, Intent::Fail(e.into())),
+        }
+    }
+
+    /// CONNECT (STOMP 1.2 §CONNECT). It carries a receipt only where a live
+    /// session is bound to a new token.
+    pub(super) fn connect_frame(&mut self, receipt: Option<u64>) -> Result<Bytes, EncodeError> {
+        let mut buffer = BytesMut::with_capacity(512);
+        let config = &self.config;
+        let mut frame = Encoder::new(&mut buffer, Command::Connect, Version::V1_2);
+        frame.escape_connect(config.dialect.connect_escaping);
+        frame.header("accept-version", offered(config.allow_1_0))?;
+        frame.header("host", &config.virtual_host)?;
+        let beat = config.heart_beat;
+        let value = format!("{},{}", beat.outgoing.as_millis(), beat.incoming.as_millis());
+        frame.header("heart-beat", &value)?;
+        match &config.credentials {
+            Credentials::None => {}
+            Credentials::Login { login, passcode } => {
+                frame.header("login", login)?;
+                frame.header("passcode", passcode.reveal())?;
+            }
+            Credentials::Token { login, .. } => {
+                let login = login.as_deref().or(config.dialect.bearer_login);
+                if let Some(login) = login {
+                    frame.header("login", login)?;
+                }
+                if let Some(token) = self.tokens.present() {
+                    frame.header("passcode", token.reveal())?;
+                }
+            }
+        }
+        for (name, value) in &config.connect_headers {
+            frame.header(name, value.reveal())?;
+        }
+        if let Some(id) = receipt {
+            super::transmit::receipt_headers(&mut frame, config.dialect, &receipt_text(id))?;
+        }
+        frame.finish(b"")?;
+        Ok(buffer.freeze())
+    }
+
+    /// CONNECTED (STOMP 1.2 §CONNECTED).
+    pub(super) fn connected(&mut self, now: Instant, frame: &Frame) {
+        if let Err(e) = self.negotiate(now, frame) {
+            return self.give_up(now, 1002, Intent::Fail(e.into()));
+        }
+        self.timers.disarm(Once::Open);
+        self.timers.disarm(Once::FirstConnect);
+        self.tokens.accepted();
+        self.phase.advance(Phase::Online);
+        self.ever_online = true;
+        self.metrics.connections += 1;
+        self.arm_beats();
+        let stable = now + self.config.backoff.stable_after;
+        self.timers.arm(Once::Stable, stable);
+        self.replay = self.subscriptions.unconfirmed();
+        let text = |name| frame.header(name).map(std::borrow::Cow::into_owned);
+        self.tell(Event::Connected(Box::new(Connected {
+            version: self.version,
+            session: text("session"),
+            server: text("server"),
+            beats_out: self.beats.out(),
+            beats_in: self.beats.incoming(),
+            connection: self.epoch,
+        })));
+        let waiter = std::mem::replace(&mut self.connect_waiter, Waiter::NONE);
+        self.reply(waiter, Ok(Reply::Done));
+    }
+
+    /// Version and heart-beats, from CONNECTED.
+    pub(super) fn negotiate(&mut self, now: Instant, frame: &Frame) -> Result<(), ProtocolError> {
+        let chosen = frame.header("version").unwrap_or("1.0".into());
+        let version = Version::parse(&chosen)
+            .filter(|v| *v != Version::V1_0 || self.config.allow_1_0)
+            .ok_or_else(|| ProtocolError::Version {
+                chosen: chosen.chars().take(40).collect(),
+                offered: offered(self.config.allow_1_0),
+            })?;
+        let theirs = match frame.header("heart-beat") {
+            None => (0, 0),
+            Some(value) => heartbeat::parse(&value).ok_or_else(|| {
+                ProtocolError::HeartBeat(value.chars().take(40).collect())
+            })?,
+        };
+        self.version = version;
+        self.decoder.set_version(version);
+        self.beats.agree(now, self.config.heart_beat, theirs);
+        Ok(())
+    }
+
+    pub(super) fn stable(&mut self) {
+        self.redial.stable();
+        self.conflicts = 0;
+    }
+
+    /// The broker did not answer CONNECT in time.
+    pub(super) fn open_expired(&mut self, now: Instant) {
+        let intent = if self.phase == Phase::Suspended {
+            Intent::Redial
+        } else {
+            Intent::Wait(Error::Link(Box::new(LinkError::Timeout {
+                stage: Stage::Open,
+                limit: self.config.timeouts.open,
+            })))
+        };
+        self.give_up(now, 1000, intent);
+    }
+
+    pub(super) fn first_connect_expired(&mut self) {
+        self.outputs.push_back(Output::Abort);
+        self.link = Link::None;
+        self.closed(Some(Error::Timeout(Stage::Open)));
+    }
+
+    pub(super) fn link_down(&mut self, now: Instant, ticket: Ticket, error: &LinkError) {
+        match self.link {
+            Link::Opening(t) | Link::Up(t) | Link::Closing(t) if t == ticket => {}
+            Link::None | Link::Opening(_) | Link::Up(_) | Link::Closing(_) => return,
+        }
+        self.link = Link::None;
+        self.gone(now, error);
+    }
+
+    /// Drops the link without ceremony, because nobody is there.
+    pub(super) fn abandon(&mut self, now: Instant, error: LinkError) {
+        self.outputs.push_back(Output::Abort);
+        self.link = Link::None;
+        self.gone(now, &error);
+    }
+
+    /// Gives the link up: a Close frame, and what follows when it is gone.
+    pub(super) fn give_up(&mut self, now: Instant, code: u16, intent: Intent) {
+        self.stop_beats();
+        self.timers.disarm(Once::Open);
+        match self.link {
+            Link::Up(ticket) => {
+                self.link = Link::Closing(ticket);
+                self.intent = Some(intent);
+                if self.phase != Phase::Closing {
+                    self.phase.advance(Phase::Closing);
+                }
+                self.outputs.push_back(Output::Close { code });
+                let limit = now + self.config.timeouts.close;
+                self.timers.arm(Once::Close, limit);
+            }
+            Link::Closing(_) => self.intent = Some(intent),
+            Link::Opening(_) => {
+                self.outputs.push_back(Output::Abort);
+                self.link = Link::None;
+                self.follow(now, intent);
+            }
+            Link::None => self.follow(now, intent),
+        }
+    }
+
+    pub(super) fn protocol_failure(&mut self, now: Instant, error: ProtocolError) {
+        self.give_up(now, 1002, Intent::Wait(error.into()));
+    }
+
+    /// The link is gone, for whatever reason.
+    fn gone(&mut self, now: Instant, error: &LinkError) {
+        let graceful = self.graceful.take();
+        let was_suspended = self.phase == Phase::Suspended;
+        for timer in [Once::Open, Once::Close, Once::Stable] {
+            self.timers.disarm(timer);
+        }
+        self.stop_beats();
+        self.lose();
+        let intent = match (self.intent.take(), graceful) {
+            (Some(intent), _) => intent,
+            // An end that answers our DISCONNECT is what was asked for.
+            (None, Some(Graceful { disconnected: true, .. })) => Intent::End,
+            (None, Some(_)) => Intent::Fail(error.clone().into()),
+            // The broker chose not to be bound to a new token on this socket.
+            (None, None) if was_suspended => Intent::Redial,
+            (None, None) => Intent::Wait(error.clone().into()),
+        };
+        self.follow(now, intent);
+    }
+
+    fn follow(&mut self, now: Instant, intent: Intent) {
+        match intent {
+            Intent::Redial => self.dial(now),
+            Intent::Wait(cause) => self.wait(now, cause),
+            Intent::Fail(cause) => self.closed(Some(cause)),
+            Intent::End => self.closed(None),
+        }
+    }
+
+    /// The next attempt after a delay, unless there is to be none.
+    pub(super) fn wait(&mut self, now: Instant, cause: Error) {
+        let first = !self.ever_online;
+        let hopeless = first && !(self.config.persistent && cause.is_retryable());
+        if hopeless || !self.config.reconnect {
+            return self.closed(Some(cause));
+        }
+        self.phase.advance(Phase::Waiting);
+        let delay = self.redial.next_delay(&mut self.rng);
+        self.timers.arm(Once::Redial, now + delay);
+        self.tell(Event::Disconnected {
+            cause,
+            retry_in: Some(delay),
+        });
+    }
+
+    /// What the end of a connection does to everything that was bound to it.
+    fn lose(&mut self) {
+        self.outbox.clear_urgent();
+        self.replay.clear();
+        self.transactions.clear();
+        self.reauth.reset();
+        for key in self.subscriptions.lost() {
+            self.forget(key);
+        }
+        for (_, operation) in self.operations.take(|o| matches!(o.kind, Kind::Unsubscribe(_))) {
+            // The broker forgot the subscription with the connection.
+            self.timers.cancel(operation.timer);
+            self.reply(operation.waiter, Ok(Reply::Done));
+        }
+        self.unconfirmed();
+    }
+
+    /// The end. Every call is answered and every queue closed.
+    pub(super) fn closed(&mut self, cause: Option<Error>) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        let verdict = cause.clone().unwrap_or(Error::Closed);
+        self.phase.advance(Phase::Closed);
+        self.timers.clear();
+        for (_, operation) in self.operations.take(|_| true) {
+            self.reply(operation.waiter, Err(verdict.clone()));
+        }
+        let keys: Vec<_> = self.subscriptions.keys().collect();
+        for key in keys {
+            if let Some(subscription) = self.subscriptions.remove(key) {
+                self.reply(subscription.waiter, Err(verdict.clone()));
+            }
+            self.outputs.push_back(Output::Ended(key));
+        }
+        self.discard_outbox();
+        let waiter = std::mem::replace(&mut self.connect_waiter, Waiter::NONE);
+        self.reply(waiter, Err(verdict));
+        for waiter in std::mem::take(&mut self.close_waiters) {
+            let result = cause.clone().map_or(Ok(Reply::Done), Err);
+            self.reply(waiter, result);
+        }
+        if self.ever_online {
+            if let Some(cause) = &cause {
+                self.tell(Event::Disconnected {
+                    cause: cause.clone(),
+                    retry_in: None,
+                });
+            }
+        }
+        self.tell(Event::Closed { cause });
+    }
+
+    fn wants_token(&self) -> bool {
+        matches!(self.config.credentials, Credentials::Token { .. })
+    }
+}
+
+/// The `accept-version` header: newest first is not asked for, any order is right.
+fn offered(allow_1_0: bool) -> &'static str {
+    if allow_1_0 { "1.2,1.1,1.0" } else { "1.2,1.1" }
+}

@@ -1,0 +1,205 @@
+//! What goes into the core and what comes out of it.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::{
+    auth::{Token, TokenReason},
+    error::{AuthError, Error, LinkError},
+    event::Event,
+    frame::{Frame, Version},
+    metrics::Metrics,
+};
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The application wants something.
+    Command(Command),
+    /// The upgrade is done; STOMP may start.
+    LinkUp(Ticket),
+    /// One complete WebSocket data message: part of a STOMP frame, one, or many.
+    Message(Bytes),
+    /// Octets arrived, though perhaps not a whole message yet.
+    Octets,
+    /// The link is gone.
+    LinkDown(Ticket, &'a LinkError),
+    /// The token source answered.
+    Token(Ticket, Result<Token, AuthError>),
+    /// `next_deadline` has come.
+    Timeout,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Output {
+    /// Open a link; its answers carry the ticket.
+    Open(Ticket),
+    /// Close the link after what is queued, with a WebSocket Close frame.
+    Close {
+        /// The close code.
+        code: u16,
+    },
+    /// Drop the link at once. No `LinkDown` follows.
+    Abort,
+    /// Ask the token source; the answer carries the ticket.
+    NeedToken(Ticket, TokenReason),
+    /// End a call.
+    Reply(Waiter, Result<Reply, Error>),
+    /// Hand a MESSAGE to a subscription's queue.
+    Deliver {
+        /// The subscription.
+        key: Key,
+        /// The connection it came over.
+        epoch: u64,
+        /// The frame.
+        frame: Frame,
+    },
+    /// No message will come for this subscription any more.
+    Ended(Key),
+    /// Tell the application.
+    Event(Event),
+}
+
+/// Names one attempt, so that a stale answer is harmless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub(crate) u64);
+
+/// Names a call that waits; [`Waiter::NONE`] for one that does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waiter(pub u64);
+
+impl Waiter {
+    /// Nobody waits.
+    pub const NONE: Self = Self(0);
+}
+
+/// Names a subscription within one client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(pub u32);
+
+/// How a call ends well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It is done, or confirmed.
+    Done,
+    /// The counters.
+    Metrics(Box<Metrics>),
+}
+
+/// What the application wants.
+#[derive(Debug)]
+pub enum Command {
+    /// Connect. Answered when the session is live.
+    Connect {
+        /// Who waits.
+        waiter: Waiter,
+    },
+    /// Let an encoded frame leave.
+    Publish(Outgoing),
+    /// Make a subscription. Answered when its RECEIPT came.
+    Subscribe {
+        /// What to subscribe to.
+        subscribe: Subscribe,
+        /// Who waits.
+        waiter: Waiter,
+        /// When the call ends at the latest.
+        deadline: Instant,
+    },
+    /// End a subscription. Answered when its RECEIPT came.
+    Unsubscribe {
+        /// Which.
+        key: Key,
+        /// More headers, as they are to be written.
+        headers: Vec<(String, String)>,
+        /// Who waits.
+        waiter: Waiter,
+        /// When the call ends at the latest.
+        deadline: Instant,
+    },
+    /// End the client: let queued frames leave, DISCONNECT, close.
+    Close {
+        /// Who waits.
+        waiter: Waiter,
+        /// When it ends at the latest.
+        deadline: Instant,
+    },
+    /// Copy the counters.
+    Metrics {
+        /// Who waits.
+        waiter: Waiter,
+    },
+}
+
+/// An encoded client frame on its way out.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The octets, with the final NUL.
+    pub octets: Bytes,
+    /// The oldest version in which these octets mean what they should.
+    pub needs: Version,
+    /// The receipt id that the frame carries.
+    pub receipt: Option<u64>,
+    /// Who waits for the receipt.
+    pub waiter: Waiter,
+    /// Until when it may wait to leave, and for its RECEIPT.
+    pub deadline: Instant,
+    /// Whether it leaves again on the next connection if this one ends before
+    /// the RECEIPT came.
+    pub replay: bool,
+    /// The connection to which an ACK or NACK belongs.
+    pub epoch: Option<u64>,
+    /// The transaction to which the frame belongs.
+    pub transaction: Option<(u64, TransactionStep)>,
+}
+
+/// What a frame does to its transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionStep {
+    /// BEGIN.
+    Begin,
+    /// A frame within it.
+    Within,
+    /// COMMIT or ABORT.
+    End,
+}
+
+/// How a subscription acknowledges (STOMP 1.2 §SUBSCRIBE ack header).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AckMode {
+    /// Delivery is acknowledgement. The default.
+    #[default]
+    Auto,
+    /// ACK is cumulative.
+    Client,
+    /// ACK is for one message.
+    ClientIndividual,
+}
+
+impl AckMode {
+    /// The value of the `ack` header.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Client => "client",
+            Self::ClientIndividual => "client-individual",
+        }
+    }
+}
+
+/// A subscription as it is sent, and sent again on every new connection.
+#[derive(Debug, Clone)]
+pub struct Subscribe {
+    /// Its name within the client; chosen by the caller, never used twice.
+    pub key: Key,
+    /// The `id` header.
+    pub id: String,
+    /// The `destination` header.
+    pub destination: String,
+    /// The `ack` header.
+    pub ack: AckMode,
+    /// More headers (`selector` among them).
+    pub headers: Vec<(String, String)>,
+}

@@ -1,0 +1,244 @@
+//! Every protocol decision, and nothing else: no I/O, no clock, no thread.
+//!
+//! Hand in what happened with [`Core::handle`], then drain [`Core::poll`] to
+//! `None`; pull frames with [`Core::poll_transmit`] while the link can write;
+//! come back with [`Input::Timeout`] at [`Core::next_deadline`].
+
+mod broker_error;
+mod calls;
+mod close;
+mod connect;
+mod heartbeat;
+mod io;
+mod operations;
+mod outbox;
+mod phase;
+mod reauth;
+mod receive;
+mod redial;
+mod rng;
+mod subscriptions;
+mod timers;
+mod tokens;
+mod transmit;
+
+#[cfg(test)]
+mod sim;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
+
+use bytes::Bytes;
+
+pub use io::{
+    AckMode, Command, Input, Key, Outgoing, Output, Reply, Subscribe, Ticket, TransactionStep,
+    Waiter,
+};
+pub(crate) use operations::receipt_text;
+pub use phase::Phase;
+
+use crate::{
+    config::Config,
+    error::Error,
+    event::Event,
+    frame::{DecodeLimits, Decoder, Version},
+    metrics::Metrics,
+};
+use heartbeat::Beats;
+use operations::Operations;
+use outbox::Outbox;
+use redial::Redial;
+use rng::Rng;
+use subscriptions::Subscriptions;
+use timers::Timers;
+use tokens::Tokens;
+
+/// One STOMP session over any number of connections.
+#[derive(Debug)]
+pub struct Core {
+    config: Arc<Config>,
+    phase: Phase,
+    link: Link,
+    /// Tickets given out so far.
+    tickets: u64,
+    /// Connections that came up so far; the number of the present one.
+    epoch: u64,
+    version: Version,
+    decoder: Decoder,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+    outbox: Outbox,
+    operations: Operations,
+    subscriptions: Subscriptions,
+    /// Subscriptions whose SUBSCRIBE is to leave before anything else.
+    replay: VecDeque<Key>,
+    /// Open transactions and the connection they were begun on.
+    transactions: BTreeMap<u64, u64>,
+    beats: Beats,
+    redial: Redial,
+    tokens: Tokens,
+    reauth: reauth::Reauthentication,
+    /// What follows when the link is gone, if that was decided already.
+    intent: Option<Intent>,
+    graceful: Option<close::Graceful>,
+    connect_waiter: Waiter,
+    close_waiters: Vec<Waiter>,
+    /// 409 answers since the last stable session.
+    conflicts: u32,
+    ever_online: bool,
+    rng: Rng,
+    metrics: Metrics,
+    /// Expired frames that no event has told of.
+    expired: u64,
+}
+
+/// The link as the core sees it. There is never a second one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    None,
+    Opening(Ticket),
+    Up(Ticket),
+    Closing(Ticket),
+}
+
+/// What follows when the link is gone.
+#[derive(Debug)]
+enum Intent {
+    /// Connect again without delay.
+    Redial,
+    /// Connect again after the back-off.
+    Wait(Error),
+    /// Give up for good.
+    Fail(Error),
+    /// The application asked to end.
+    End,
+}
+
+impl Core {
+    /// A session that has not been asked to connect. `seed` feeds the jitter.
+    #[must_use]
+    pub fn new(config: Arc<Config>, seed: u64, now: Instant) -> Self {
+        let limits = config.limits;
+        Self {
+            phase: Phase::Idle,
+            link: Link::None,
+            tickets: 0,
+            epoch: 0,
+            version: Version::V1_2,
+            decoder: Decoder::new(DecodeLimits {
+                frame: limits.frame,
+                headers: limits.headers,
+                header_octets: limits.header_octets,
+            }),
+            timers: Timers::new(now),
+            outputs: VecDeque::new(),
+            outbox: Outbox::new(limits.outbox, limits.operations),
+            operations: Operations::default(),
+            subscriptions: Subscriptions::default(),
+            replay: VecDeque::new(),
+            transactions: BTreeMap::new(),
+            beats: Beats::new(now),
+            redial: Redial::new(config.backoff),
+            tokens: Tokens::default(),
+            reauth: reauth::Reauthentication::default(),
+            intent: None,
+            graceful: None,
+            connect_waiter: Waiter::NONE,
+            close_waiters: Vec::new(),
+            conflicts: 0,
+            ever_online: false,
+            rng: Rng::new(seed),
+            metrics: Metrics::default(),
+            expired: 0,
+            config,
+        }
+    }
+
+    /// Takes in what happened. Call [`poll`](Self::poll) to `None` afterwards;
+    /// the answers of `poll_transmit` and `next_deadline` may have changed.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Command(command) => self.command(now, command),
+            Input::LinkUp(ticket) => self.link_up(now, ticket),
+            Input::Message(octets) => self.message(now, octets),
+            Input::Octets => self.beats.heard(now),
+            Input::LinkDown(ticket, error) => self.link_down(now, ticket, error),
+            Input::Token(ticket, answer) => self.token(now, ticket, answer),
+            Input::Timeout => self.timeout(now),
+        }
+    }
+
+    /// The next thing to do. Changes only after `handle`.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Timeout`] is due: may be early, never late. Changes after
+    /// `handle` and `poll_transmit`.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next_deadline()
+    }
+
+    /// Where the session stands. Changes only after `handle`.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The number of the present connection, from 1; ACK and NACK belong to one.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The negotiated version; 1.2 before there is one.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Whether a frame of `size` octets may be published now. Changes after
+    /// `handle` and `poll_transmit`.
+    #[must_use]
+    pub fn has_room(&self, size: usize) -> bool {
+        self.outbox.has_room(size) && self.operations.len() < self.config.limits.operations
+    }
+
+    fn message(&mut self, now: Instant, octets: Bytes) {
+        if !matches!(self.link, Link::Up(_)) {
+            return;
+        }
+        self.beats.heard(now);
+        self.decoder.push(octets);
+        loop {
+            match self.decoder.next_frame() {
+                Ok(Some(frame)) => self.receive(now, frame),
+                Ok(None) => return,
+                Err(e) => return self.protocol_failure(now, e.into()),
+            }
+            // A frame may have ended the session; what follows it is void.
+            if !matches!(self.link, Link::Up(_)) {
+                return;
+            }
+        }
+    }
+
+    fn next_ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    fn reply(&mut self, waiter: Waiter, result: Result<Reply, Error>) {
+        if waiter != Waiter::NONE {
+            self.outputs.push_back(Output::Reply(waiter, result));
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+}

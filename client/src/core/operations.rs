@@ -1,0 +1,149 @@
+//! Calls that wait for a RECEIPT, each with its deadline.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::io::{Key, Waiter};
+use crate::wheel::TimerId;
+
+/// The number in a receipt id. Callers draw theirs from one counter; those the
+/// core makes itself have the top bit set and an `s` before the digits.
+pub(super) type ReceiptId = u64;
+
+const OWN: u64 = 1 << 63;
+
+/// What a RECEIPT will confirm.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A frame of the application. Its octets, if it is to leave again after a loss.
+    Publish(Option<Replayed>),
+    /// SUBSCRIBE.
+    Subscribe(Key),
+    /// UNSUBSCRIBE.
+    Unsubscribe(Key),
+    /// DISCONNECT.
+    Disconnect,
+    /// CONNECT on a live socket.
+    Rebind,
+}
+
+/// A frame that can leave once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Replayed {
+    pub(super) octets: Bytes,
+    pub(super) needs: crate::frame::Version,
+    pub(super) deadline: std::time::Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub(super) kind: Kind,
+    pub(super) waiter: Waiter,
+    pub(super) timer: Option<TimerId>,
+    /// Whether the frame has left on the present connection.
+    pub(super) sent: bool,
+}
+
+/// All calls that wait for a RECEIPT, in the order in which they were made.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    waiting: BTreeMap<ReceiptId, Operation>,
+    made: u64,
+}
+
+impl Operations {
+    /// A receipt id of the core's own.
+    pub(super) fn own_id(&mut self) -> ReceiptId {
+        self.made += 1;
+        OWN | self.made
+    }
+
+    pub(super) fn insert(&mut self, id: ReceiptId, operation: Operation) {
+        self.waiting.insert(id, operation);
+    }
+
+    pub(super) fn remove(&mut self, id: ReceiptId) -> Option<Operation> {
+        self.waiting.remove(&id)
+    }
+
+    pub(super) fn get(&self, id: ReceiptId) -> Option<&Operation> {
+        self.waiting.get(&id)
+    }
+
+    /// Marks that the frame left. False if its call has ended meanwhile.
+    pub(super) fn sent(&mut self, id: ReceiptId) -> bool {
+        self.waiting
+            .get_mut(&id)
+            .map(|operation| operation.sent = true)
+            .is_some()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Takes out those that match, oldest first.
+    pub(super) fn take(
+        &mut self,
+        matches: impl Fn(&Operation) -> bool,
+    ) -> Vec<(ReceiptId, Operation)> {
+        let ids: Vec<_> = self
+            .waiting
+            .iter()
+            .filter(|(_, operation)| matches(operation))
+            .map(|(id, _)| *id)
+            .collect();
+        ids.into_iter()
+            .filter_map(|id| Some((id, self.waiting.remove(&id)?)))
+            .collect()
+    }
+
+    /// The only operation that has left and waits, if there is exactly one.
+    pub(super) fn only_sent(&self) -> Option<ReceiptId> {
+        let mut sent = self.waiting.iter().filter(|(_, o)| o.sent);
+        match (sent.next(), sent.next()) {
+            (Some((id, _)), None) => Some(*id),
+            (Some(_) | None, _) => None,
+        }
+    }
+}
+
+/// A receipt id as it stands in a header.
+pub(crate) fn receipt_text(id: ReceiptId) -> String {
+    if id & OWN == 0 {
+        id.to_string()
+    } else {
+        format!("s{}", id & !OWN)
+    }
+}
+
+/// The number of a `receipt-id` header; `None` if it is none of ours.
+pub(super) fn receipt_number(text: &[u8]) -> Option<ReceiptId> {
+    let (own, digits) = match text.strip_prefix(b"s") {
+        Some(digits) => (OWN, digits),
+        None => (0, text),
+    };
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    digits.iter().try_fold(0, |n: u64, c| {
+        c.is_ascii_digit().then(|| n * 10 + u64::from(c - b'0'))
+    })
+    .map(|n| n | own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receipt_ids_round_trip_and_foreign_ones_are_none() {
+        for id in [0, 1, 42, OWN | 1, OWN | 99] {
+            assert_eq!(receipt_number(receipt_text(id).as_bytes()), Some(id));
+        }
+        for foreign in ["", "s", "x1", "1x", "-1", "99999999999999999999"] {
+            assert_eq!(receipt_number(foreign.as_bytes()), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Tokens that end: fetched ahead, replaced on the same socket or by a redial.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Core, Intent, Link, Phase,
+    io::{Output, Ticket},
+    operations::{Kind, Operation, Replayed},
+    outbox::Entry,
+    subscriptions::State,
+    timers::Once,
+};
+use crate::{
+    auth::{Token, TokenReason},
+    config::Credentials,
+    dialect::Reauth,
+    error::{AuthError, Error, Stage},
+    event::Event,
+    frame::Frame,
+};
+
+/// How far a reauthentication on the live socket has come.
+#[derive(Debug, Default)]
+pub(super) struct Reauthentication {
+    suspended_at: Option<Instant>,
+    /// The receipt id of the CONNECT that has been sent.
+    asked: Option<u64>,
+    /// The RECEIPT came first; one CONNECTED is still under way.
+    echo: bool,
+}
+
+impl Reauthentication {
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    pub(super) fn is_asked_with(&self, id: u64) -> bool {
+        self.asked == Some(id)
+    }
+
+    pub(super) fn take_echo(&mut self) -> bool {
+        std::mem::take(&mut self.echo)
+    }
+}
+
+impl Core {
+    /// Asks the token source, unless it has been asked already.
+    pub(super) fn fetch(&mut self, now: Instant, reason: TokenReason) {
+        let ticket = self.next_ticket();
+        if self.tokens.fetch(ticket, reason) {
+            let limit = now + self.config.timeouts.token;
+            self.timers.arm(Once::Fetch, limit);
+            self.outputs.push_back(Output::NeedToken(ticket, reason));
+        }
+    }
+
+    /// The held token will end soon; the live session is not touched.
+    pub(super) fn renew(&mut self, now: Instant) {
+        self.fetch(now, TokenReason::Renew);
+    }
+
+    pub(super) fn token(&mut self, now: Instant, ticket: Ticket, answer: Result<Token, AuthError>) {
+        let Some(reason) = self.tokens.answers(ticket) else {
+            return;
+        };
+        self.timers.disarm(Once::Fetch);
+        match answer {
+            Ok(token) => {
+                let refused = reason == TokenReason::Refused;
+                let renew = self.tokens.keep(now, token, refused, &mut self.rng);
+                match renew {
+                    Some(at) => self.timers.arm(Once::Renew, at),
+                    None => self.timers.disarm(Once::Renew),
+                }
+                self.token_held(now);
+            }
+            Err(e) => self.token_failed(now, Error::Auth(e)),
+        }
+    }
+
+    fn token_held(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Dialing if self.link == Link::None => self.open(),
+            Phase::Suspended if !self.reauth.is_asked() => self.rebind(now),
+            Phase::Idle
+            | Phase::Dialing
+            | Phase::Handshaking
+            | Phase::Online
+            | Phase::Suspended
+            | Phase::Waiting
+            | Phase::Closing
+            | Phase::Closed => {}
+        }
+    }
+
+    pub(super) fn fetch_expired(&mut self, now: Instant) {
+        self.tokens.give_up();
+        self.token_failed(now, Error::Timeout(Stage::Token));
+    }
+
+    /// A failed fetch is a failed connection attempt if one waits for it, and
+    /// otherwise a reason to ask again later.
+    fn token_failed(&mut self, now: Instant, cause: Error) {
+        self.tell(Event::TokenFailed {
+            cause: cause.clone(),
+        });
+        let intent = if cause.is_retryable() {
+            Intent::Wait(cause)
+        } else {
+            Intent::Fail(cause)
+        };
+        match self.phase {
+            Phase::Dialing if self.link == Link::None => self.give_up(now, 1000, intent),
+            Phase::Suspended => self.give_up(now, 1000, intent),
+            Phase::Handshaking | Phase::Online | Phase::Waiting | Phase::Dialing => {
+                let again = now + self.config.backoff.initial;
+                self.timers.arm(Once::Renew, again);
+            }
+            Phase::Idle | Phase::Closing | Phase::Closed => {}
+        }
+    }
+
+    /// An ERROR with code 401. Returns false if it is to be treated like any other.
+    pub(super) fn unauthorised(&mut self, now: Instant, frame: &Frame) -> bool {
+        if !matches!(self.config.credentials, Credentials::Token { .. }) {
+            return false;
+        }
+        match self.phase {
+            Phase::Handshaking => self.refused_token(now, Intent::Redial),
+            Phase::Online => {
+                self.tokens.refused();
+                match self.config.dialect.reauth {
+                    Reauth::Redial => {
+                        self.give_up(now, 1000, Intent::Redial);
+                        true
+                    }
+                    Reauth::InBand => {
+                        self.suspend(now);
+                        true
+                    }
+                }
+            }
+            Phase::Suspended => {
+                if !self.answers_rebind(frame) {
+                    // A frame that crossed the first 401 on the wire.
+                    return true;
+                }
+                let final_refusal = self.tokens.refused();
+                if final_refusal {
+                    return false;
+                }
+                self.operations.take(|o| o.kind == Kind::Rebind);
+                self.reauth.asked = None;
+                self.present_or_fetch(now);
+                true
+            }
+            Phase::Idle | Phase::Dialing | Phase::Waiting | Phase::Closing | Phase::Closed => false,
+        }
+    }
+
+    fn refused_token(&mut self, now: Instant, intent: Intent) -> bool {
+        if self.tokens.refused() {
+            return false;
+        }
+        self.give_up(now, 1000, intent);
+        true
+    }
+
+    /// Whether a 401 answers the CONNECT that was sent on the live socket; one
+    /// that names another receipt answers a frame that was under way.
+    fn answers_rebind(&self, frame: &Frame) -> bool {
+        match (self.reauth.asked, frame.header("receipt-id")) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(asked), Some(id)) => *id == *super::receipt_text(asked),
+        }
+    }
+
+    /// Nothing leaves until a new token is accepted.
+    fn suspend(&mut self, now: Instant) {
+        self.phase.advance(Phase::Suspended);
+        self.reauth.reset();
+        self.reauth.suspended_at = Some(now);
+        self.stop_beats();
+        self.outbox.clear_urgent();
+        self.timers.disarm(Once::Stable);
+        self.tell(Event::Suspended);
+        self.present_or_fetch(now);
+    }
+
+    fn present_or_fetch(&mut self, now: Instant) {
+        if self.tokens.usable(now) {
+            self.rebind(now);
+        } else {
+            self.fetch(now, self.tokens.reason());
+        }
+    }
+
+    /// CONNECT with the new token on the live socket.
+    fn rebind(&mut self, now: Instant) {
+        let id = self.operations.own_id();
+        match self.connect_frame(Some(id)) {
+            Ok(octets) => self.outbox.push_urgent(octets),
+            Err(e) => return self.give_up(now, 1000, Intent::Fail(e.into())),
+        }
+        self.reauth.asked = Some(id);
+        self.operations.insert(
+            id,
+            Operation {
+                kind: Kind::Rebind,
+                waiter: super::Waiter::NONE,
+                timer: None,
+                sent: true,
+            },
+        );
+        self.timers.arm(Once::Open, now + self.config.timeouts.open);
+    }
+
+    /// CONNECTED, or the RECEIPT of the CONNECT, came.
+    pub(super) fn rebound(&mut self, now: Instant, frame: Option<&Frame>) {
+        match frame {
+            Some(frame) => {
+                if let Err(e) = self.negotiate(now, frame) {
+                    return self.give_up(now, 1002, Intent::Fail(e.into()));
+                }
+                self.operations.take(|o| o.kind == Kind::Rebind);
+            }
+            None => {
+                self.beats.sent(now);
+                self.beats.heard(now);
+            }
+        }
+        self.timers.disarm(Once::Open);
+        self.tokens.accepted();
+        let since = self.reauth.suspended_at;
+        self.reauth.reset();
+        self.reauth.echo = frame.is_none();
+        self.phase.advance(Phase::Online);
+        self.metrics.rebinds += 1;
+        self.arm_beats();
+        self.timers
+            .arm(Once::Stable, now + self.config.backoff.stable_after);
+        // What had left without an answer met a broker that had stopped listening.
+        self.unconfirmed();
+        self.replay = self.subscriptions.unconfirmed();
+        self.tell(Event::Resumed {
+            after: since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
+        });
+    }
+
+    /// What had left and was not confirmed: kept to leave again where the
+    /// application said so, else answered.
+    pub(super) fn unconfirmed(&mut self) {
+        let gone = self.operations.take(|o| {
+            o.sent && matches!(o.kind, Kind::Publish(_) | Kind::Subscribe(_) | Kind::Rebind)
+        });
+        for (id, mut operation) in gone.into_iter().rev() {
+            match &operation.kind {
+                Kind::Publish(Some(replayed)) => {
+                    let entry = Entry::again(id, replayed);
+                    self.outbox.push_front(entry);
+                    operation.sent = false;
+                    self.operations.insert(id, operation);
+                }
+                Kind::Publish(None) => {
+                    self.timers.cancel(operation.timer);
+                    self.reply(operation.waiter, Err(Error::Lost));
+                }
+                Kind::Subscribe(key) => {
+                    self.timers.cancel(operation.timer);
+                    if let Some(subscription) = self.subscriptions.get_mut(*key) {
+                        subscription.state = State::Wanted;
+                    }
+                }
+                Kind::Unsubscribe(_) | Kind::Disconnect | Kind::Rebind => {}
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn again(id: u64, replayed: &Replayed) -> Self {
+        Self::Frame(super::Outgoing {
+            octets: replayed.octets.clone(),
+            needs: replayed.needs,
+            receipt: Some(id),
+            waiter: super::Waiter::NONE,
+            deadline: replayed.deadline,
+            replay: true,
+            epoch: None,
+            transaction: None,
+        })
+    }
+}

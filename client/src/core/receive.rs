@@ -1,0 +1,256 @@
+//! What the broker says.
+
+use std::time::Instant;
+
+use super::{
+    Core, Intent, Phase, broker_error,
+    io::{Key, Output, Reply},
+    operations::{Kind, Operation, receipt_number},
+    subscriptions::State,
+};
+use crate::{
+    error::{BrokerError, Error, ProtocolError},
+    event::Event,
+    frame::{Command, Frame},
+};
+
+impl Core {
+    pub(super) fn receive(&mut self, now: Instant, frame: Frame) {
+        self.metrics.frames_in += 1;
+        match frame.command() {
+            Command::Message => self.deliver(now, frame),
+            Command::Receipt => self.receipt(now, &frame),
+            Command::Connected => self.connected_or_rebound(now, &frame),
+            Command::Error => self.error(now, frame),
+            command @ (Command::Connect
+            | Command::Stomp
+            | Command::Send
+            | Command::Subscribe
+            | Command::Unsubscribe
+            | Command::Ack
+            | Command::Nack
+            | Command::Begin
+            | Command::Commit
+            | Command::Abort
+            | Command::Disconnect) => self.protocol_failure(
+                now,
+                ProtocolError::Unexpected {
+                    command: command.as_str(),
+                    when: "although only clients do",
+                },
+            ),
+        }
+    }
+
+    fn connected_or_rebound(&mut self, now: Instant, frame: &Frame) {
+        match self.phase {
+            Phase::Handshaking => self.connected(now, frame),
+            Phase::Suspended if self.reauth.is_asked() => self.rebound(now, Some(frame)),
+            // The RECEIPT of the same CONNECT was faster.
+            Phase::Online if self.reauth.take_echo() => {}
+            Phase::Idle
+            | Phase::Dialing
+            | Phase::Online
+            | Phase::Suspended
+            | Phase::Waiting
+            | Phase::Closing
+            | Phase::Closed => self.protocol_failure(
+                now,
+                ProtocolError::Unexpected {
+                    command: "CONNECTED",
+                    when: "without a CONNECT to answer",
+                },
+            ),
+        }
+    }
+
+    /// MESSAGE (STOMP 1.2 §MESSAGE). One without a known subscription is
+    /// counted, never fatal: brokers do send them.
+    fn deliver(&mut self, now: Instant, frame: Frame) {
+        if self.phase == Phase::Handshaking {
+            return self.protocol_failure(
+                now,
+                ProtocolError::Unexpected {
+                    command: "MESSAGE",
+                    when: "before CONNECTED",
+                },
+            );
+        }
+        match self.subscriptions.route(&frame) {
+            Some(key) => {
+                self.metrics.messages += 1;
+                self.outputs.push_back(Output::Deliver {
+                    key,
+                    epoch: self.epoch,
+                    frame,
+                });
+            }
+            None => self.metrics.unrouted += 1,
+        }
+    }
+
+    /// RECEIPT (STOMP 1.2 §RECEIPT).
+    fn receipt(&mut self, now: Instant, frame: &Frame) {
+        let Some((id, operation)) = receipt_id(frame).and_then(|id| {
+            let operation = self.operations.remove(id)?;
+            Some((id, operation))
+        }) else {
+            self.metrics.late_receipts += 1;
+            return;
+        };
+        self.timers.cancel(operation.timer);
+        match operation.kind {
+            Kind::Publish(_) => self.reply(operation.waiter, Ok(Reply::Done)),
+            Kind::Subscribe(key) => self.confirmed(key),
+            Kind::Unsubscribe(key) => {
+                self.forget(key);
+                self.reply(operation.waiter, Ok(Reply::Done));
+            }
+            Kind::Disconnect => self.disconnect_confirmed(now),
+            Kind::Rebind => {
+                if self.phase == Phase::Suspended && self.reauth.is_asked_with(id) {
+                    self.rebound(now, None);
+                }
+            }
+        }
+    }
+
+    fn confirmed(&mut self, key: Key) {
+        let Some(subscription) = self.subscriptions.get_mut(key) else {
+            return;
+        };
+        if subscription.state == State::Leaving {
+            return;
+        }
+        subscription.state = State::Confirmed;
+        let again = std::mem::replace(&mut subscription.established, true);
+        let waiter = std::mem::replace(&mut subscription.waiter, super::Waiter::NONE);
+        let timer = subscription.timer.take();
+        let id = subscription.spec.id.clone();
+        self.timers.cancel(timer);
+        self.reply(waiter, Ok(Reply::Done));
+        if again {
+            self.tell(Event::Restored { subscription: id });
+        }
+    }
+
+    /// ERROR (STOMP 1.2 §ERROR): it ends the session. Two exceptions, both by
+    /// dialect: 401 with reauthentication, and one that names a subscription.
+    fn error(&mut self, now: Instant, frame: Frame) {
+        let code = broker_error::code(&frame);
+        if code == Some(401) && self.unauthorised(now, &frame) {
+            return;
+        }
+        let subscription = frame.header("subscription").map(|id| id.into_owned());
+        let receipt = receipt_id(&frame);
+        let error = Error::from(BrokerError::new(code, frame));
+        if self.phase == Phase::Handshaking || self.phase == Phase::Suspended {
+            return self.refused(now, code, error);
+        }
+        if self.config.dialect.subscription_errors && receipt.is_none() {
+            let named = subscription.and_then(|id| self.subscriptions.by_id(&id));
+            if let Some(key) = named {
+                return self.subscription_refused(key, error);
+            }
+        }
+        self.blame(receipt, &error);
+        if code == Some(409) {
+            return self.conflict(now, error);
+        }
+        self.give_up(now, 1000, Intent::Wait(error));
+    }
+
+    /// CONNECT was answered with an ERROR.
+    fn refused(&mut self, now: Instant, code: Option<u16>, error: Error) {
+        match code {
+            Some(401 | 403) => self.give_up(now, 1000, Intent::Fail(error)),
+            Some(409) => self.conflict(now, error),
+            Some(_) | None => self.give_up(now, 1000, Intent::Wait(error)),
+        }
+    }
+
+    /// The identity is connected elsewhere: not an authentication matter. The
+    /// socket goes, and the next attempt waits like any other.
+    fn conflict(&mut self, now: Instant, error: Error) {
+        self.conflicts += 1;
+        let count = self.conflicts;
+        self.tell(Event::Conflict { count });
+        let intent = if count > self.config.conflict_limit {
+            Intent::Fail(error)
+        } else {
+            Intent::Wait(error)
+        };
+        self.give_up(now, 1008, intent);
+    }
+
+    /// Ends the call that an ERROR answers: the one whose receipt-id it
+    /// carries, else the only one under way, else all (some brokers never say).
+    fn blame(&mut self, receipt: Option<u64>, error: &Error) {
+        let id = receipt
+            .filter(|id| self.operations.get(*id).is_some())
+            .or_else(|| self.operations.only_sent());
+        if let Some(operation) = id.and_then(|id| self.operations.remove(id)) {
+            return self.failed(operation, error.clone());
+        }
+        for (_, operation) in self.operations.take(|o| o.sent) {
+            match operation.kind {
+                // Which of several SUBSCRIBEs it was is unknown: those that
+                // worked before are asked for again.
+                Kind::Subscribe(key) if self.is_established(key) => {
+                    self.timers.cancel(operation.timer);
+                }
+                Kind::Publish(_)
+                | Kind::Subscribe(_)
+                | Kind::Unsubscribe(_)
+                | Kind::Disconnect
+                | Kind::Rebind => self.failed(operation, error.clone()),
+            }
+        }
+    }
+
+    pub(super) fn failed(&mut self, operation: Operation, error: Error) {
+        self.timers.cancel(operation.timer);
+        match operation.kind {
+            Kind::Publish(_) => self.reply(operation.waiter, Err(error)),
+            Kind::Subscribe(key) => self.subscription_refused(key, error),
+            Kind::Unsubscribe(key) => {
+                self.forget(key);
+                self.reply(operation.waiter, Err(error));
+            }
+            Kind::Disconnect | Kind::Rebind => {}
+        }
+    }
+
+    fn is_established(&self, key: Key) -> bool {
+        self.subscriptions.get(key).is_some_and(|s| s.established)
+    }
+
+    fn subscription_refused(&mut self, key: Key, error: Error) {
+        let Some(subscription) = self.subscriptions.remove(key) else {
+            return;
+        };
+        self.timers.cancel(subscription.timer);
+        if subscription.waiter == super::Waiter::NONE {
+            self.tell(Event::Refused {
+                subscription: subscription.spec.id,
+                cause: error,
+            });
+        } else {
+            self.reply(subscription.waiter, Err(error));
+        }
+        self.outputs.push_back(Output::Ended(key));
+    }
+
+    /// A subscription is over; its queue ends.
+    pub(super) fn forget(&mut self, key: Key) {
+        if let Some(subscription) = self.subscriptions.remove(key) {
+            self.timers.cancel(subscription.timer);
+            self.outputs.push_back(Output::Ended(key));
+        }
+    }
+}
+
+fn receipt_id(frame: &Frame) -> Option<u64> {
+    receipt_number(frame.raw_header(b"receipt-id")?)
+}
+

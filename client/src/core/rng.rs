@@ -1,0 +1,26 @@
+//! Seeded jitter, so that a run with a seed repeats.
+
+use std::time::Duration;
+
+/// xorshift64*: small, fast, and good enough to spread reconnects.
+#[derive(Debug)]
+pub(super) struct Rng(u64);
+
+impl Rng {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A duration from zero to `limit`.
+    pub(super) fn up_to(&mut self, limit: Duration) -> Duration {
+        let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(self.next() % nanos.saturating_add(1).max(1))
+    }
+}

@@ -1,0 +1,122 @@
+//! Subscriptions: what the application wants, and how far the broker confirmed it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::io::{Key, Subscribe, Waiter};
+use crate::frame::Frame;
+
+/// How far a subscription has come on the present connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// SUBSCRIBE has not left.
+    Wanted,
+    /// SUBSCRIBE has left; its RECEIPT has not come. The number counts how many
+    /// times it left on this connection.
+    Asked(u32),
+    /// Its RECEIPT came.
+    Confirmed,
+    /// UNSUBSCRIBE waits or has left.
+    Leaving,
+}
+
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) spec: Subscribe,
+    pub(super) state: State,
+    /// Who made it and waits; nobody once it has been confirmed.
+    pub(super) waiter: Waiter,
+    /// When the making call ends.
+    pub(super) timer: Option<crate::wheel::TimerId>,
+    /// Whether a RECEIPT ever confirmed it.
+    pub(super) established: bool,
+}
+
+/// The subscriptions of a session, in the order in which they were made.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    all: BTreeMap<Key, Subscription>,
+    by_id: HashMap<Box<[u8]>, Key>,
+    /// The last one that a MESSAGE was for: storms come in runs.
+    last: Option<(Box<[u8]>, Key)>,
+}
+
+impl Subscriptions {
+    /// Adds one, unless its id is taken.
+    pub(super) fn insert(&mut self, subscription: Subscription) -> Result<(), String> {
+        let id: Box<[u8]> = subscription.spec.id.as_bytes().into();
+        if self.by_id.contains_key(&id) {
+            return Err(subscription.spec.id);
+        }
+        let key = subscription.spec.key;
+        self.by_id.insert(id, key);
+        self.all.insert(key, subscription);
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, key: Key) -> Option<Subscription> {
+        let subscription = self.all.remove(&key)?;
+        self.by_id.remove(subscription.spec.id.as_bytes());
+        self.last = None;
+        Some(subscription)
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&Subscription> {
+        self.all.get(&key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Subscription> {
+        self.all.get_mut(&key)
+    }
+
+    pub(super) fn by_id(&self, id: &str) -> Option<Key> {
+        self.by_id.get(id.as_bytes()).copied()
+    }
+
+    /// The subscription that a MESSAGE is for. The header is compared as it
+    /// stands; it is unescaped only if that finds nothing.
+    pub(super) fn route(&mut self, message: &Frame) -> Option<Key> {
+        let raw = message.raw_header(b"subscription")?;
+        if let Some((id, key)) = &self.last {
+            if **id == *raw {
+                return Some(*key);
+            }
+        }
+        let found = match self.by_id.get(raw) {
+            Some(key) => *key,
+            None => {
+                let id = message.header("subscription")?;
+                *self.by_id.get(id.as_bytes())?
+            }
+        };
+        self.last = Some((raw.into(), found));
+        Some(found)
+    }
+
+    /// The connection is gone: all are to be asked for again. Returns those
+    /// that were about to leave; they have left now.
+    pub(super) fn lost(&mut self) -> Vec<Key> {
+        let mut gone = Vec::new();
+        for (key, subscription) in &mut self.all {
+            match subscription.state {
+                State::Leaving => gone.push(*key),
+                State::Wanted | State::Asked(_) | State::Confirmed => {
+                    subscription.state = State::Wanted;
+                }
+            }
+        }
+        gone
+    }
+
+    /// Those whose SUBSCRIBE is to leave (again), in order.
+    pub(super) fn unconfirmed(&self) -> std::collections::VecDeque<Key> {
+        self.all
+            .iter()
+            .filter(|(_, s)| s.state == State::Wanted)
+            .map(|(key, _)| *key)
+            .collect()
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
+        self.all.keys().copied()
+    }
+}

@@ -1,0 +1,169 @@
+//! All deadlines of a session, on one wheel.
+
+use std::time::Instant;
+
+use super::{Core, io::Key, operations::ReceiptId};
+use crate::{
+    error::LinkError,
+    wheel::{TimerId, Wheel},
+};
+
+/// What a deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timer {
+    Once(Once),
+    /// A call's RECEIPT.
+    Operation(ReceiptId),
+    /// The call that made a subscription.
+    Subscribe(Key),
+}
+
+/// The deadlines of which there is at most one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Once {
+    /// CONNECTED must have come.
+    Open,
+    /// A heart-beat may have to leave.
+    BeatOut,
+    /// The peer may be dead.
+    BeatIn,
+    /// The back-off ends.
+    Redial,
+    /// The token source must have answered.
+    Fetch,
+    /// The held token is to be renewed.
+    Renew,
+    /// The present step of a close ends.
+    Close,
+    /// The session counts as stable.
+    Stable,
+    /// A persistent first connect gives up.
+    FirstConnect,
+}
+
+const ONCE: usize = Once::FirstConnect as usize + 1;
+
+#[derive(Debug)]
+pub(super) struct Timers {
+    wheel: Wheel<Timer>,
+    once: [Option<TimerId>; ONCE],
+}
+
+impl Timers {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            wheel: Wheel::new(now),
+            once: [None; ONCE],
+        }
+    }
+
+    /// Arms a deadline, instead of the same one if it was armed.
+    pub(super) fn arm(&mut self, which: Once, deadline: Instant) {
+        self.disarm(which);
+        self.once[which as usize] = Some(self.wheel.insert(deadline, Timer::Once(which)));
+    }
+
+    pub(super) fn disarm(&mut self, which: Once) {
+        if let Some(id) = self.once[which as usize].take() {
+            self.wheel.cancel(id);
+        }
+    }
+
+    pub(super) fn insert(&mut self, deadline: Instant, timer: Timer) -> TimerId {
+        self.wheel.insert(deadline, timer)
+    }
+
+    pub(super) fn cancel(&mut self, id: Option<TimerId>) {
+        if let Some(id) = id {
+            self.wheel.cancel(id);
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.wheel.next_deadline()
+    }
+
+    /// Nothing is awaited any more.
+    pub(super) fn clear(&mut self) {
+        while let Some(at) = self.wheel.next_deadline() {
+            while self.expire(at).is_some() {}
+        }
+    }
+
+    fn expire(&mut self, now: Instant) -> Option<Timer> {
+        let timer = self.wheel.expire(now)?;
+        if let Timer::Once(which) = timer {
+            self.once[which as usize] = None;
+        }
+        Some(timer)
+    }
+}
+
+impl Core {
+    pub(super) fn timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.expire(now) {
+            match timer {
+                Timer::Once(once) => self.once(now, once),
+                Timer::Operation(id) => self.operation_expired(now, id),
+                Timer::Subscribe(key) => self.subscribe_expired(key),
+            }
+        }
+    }
+
+    fn once(&mut self, now: Instant, which: Once) {
+        match which {
+            Once::Open => self.open_expired(now),
+            Once::BeatOut => self.beat_due(now),
+            Once::BeatIn => self.check_life(now),
+            Once::Redial => self.dial(now),
+            Once::Fetch => self.fetch_expired(now),
+            Once::Renew => self.renew(now),
+            Once::Close => self.close_expired(now),
+            Once::Stable => self.stable(),
+            Once::FirstConnect => self.first_connect_expired(),
+        }
+    }
+
+    /// Something may have left since the timer was armed; then it waits on.
+    fn beat_due(&mut self, now: Instant) {
+        match self.beats.send_at() {
+            Some(at) if at <= now => {
+                self.outbox.push_urgent(self.beat_octet());
+                self.metrics.beats_out += 1;
+                self.beats.sent(now);
+                self.arm_beat_out();
+            }
+            Some(_) => self.arm_beat_out(),
+            None => {}
+        }
+    }
+
+    fn check_life(&mut self, now: Instant) {
+        match self.beats.dead_at() {
+            Some(at) if at <= now => {
+                let silent = self.beats.silent(now);
+                self.abandon(now, LinkError::Silent { silent });
+            }
+            Some(at) => self.timers.arm(Once::BeatIn, at),
+            None => {}
+        }
+    }
+
+    pub(super) fn arm_beats(&mut self) {
+        self.arm_beat_out();
+        if let Some(at) = self.beats.dead_at() {
+            self.timers.arm(Once::BeatIn, at);
+        }
+    }
+
+    fn arm_beat_out(&mut self) {
+        if let Some(at) = self.beats.send_at() {
+            self.timers.arm(Once::BeatOut, at);
+        }
+    }
+
+    pub(super) fn stop_beats(&mut self) {
+        self.timers.disarm(Once::BeatOut);
+        self.timers.disarm(Once::BeatIn);
+    }
+}

@@ -1,0 +1,255 @@
+//! What leaves, and when it may.
+
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    Core, Phase, TransactionStep,
+    io::{Key, Outgoing},
+    operations::{Kind, Operation, receipt_text},
+    outbox::Entry,
+    subscriptions::State,
+    timers::Timer,
+};
+use crate::{
+    dialect::{BeatOctet, Dialect, ReceiptHeader},
+    error::{Error, Misuse, Stage},
+    frame::{Command, EncodeError, Encoder, Version},
+};
+
+/// The receipt id of a frame that asks for none.
+pub(super) const NO_RECEIPT: u64 = u64::MAX;
+
+impl Core {
+    /// The next frame or heart-beat to hand to the link; one WebSocket message.
+    /// Pull only while the link can write: pulling is the backpressure.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Bytes> {
+        if !matches!(self.link, super::Link::Up(_)) {
+            return None;
+        }
+        let octets = match self.outbox.pop_urgent() {
+            Some(octets) => octets,
+            None => self.next_frame(now)?,
+        };
+        if octets.len() > 1 {
+            self.metrics.frames_out += 1;
+        }
+        self.beats.sent(now);
+        Some(octets)
+    }
+
+    fn next_frame(&mut self, now: Instant) -> Option<Bytes> {
+        match self.phase {
+            Phase::Online => {}
+            Phase::Closing if self.graceful.as_ref().is_some_and(|g| !g.disconnected) => {}
+            Phase::Idle
+            | Phase::Dialing
+            | Phase::Handshaking
+            | Phase::Suspended
+            | Phase::Waiting
+            | Phase::Closing
+            | Phase::Closed => return None,
+        }
+        while let Some(key) = self.replay.pop_front() {
+            if let Some(octets) = self.write_subscribe(now, key) {
+                return Some(octets);
+            }
+        }
+        while let Some(entry) = self.outbox.pop() {
+            let octets = match entry {
+                Entry::Frame(outgoing) => self.release(now, outgoing),
+                Entry::Subscribe(key) => self.write_subscribe(now, key),
+                Entry::Unsubscribe {
+                    id,
+                    headers,
+                    receipt,
+                } => self.write_unsubscribe(&id, &headers, receipt),
+            };
+            if octets.is_some() {
+                self.tell_expired();
+                return octets;
+            }
+        }
+        self.tell_expired();
+        if self.disconnect_due() {
+            return self.write_disconnect();
+        }
+        None
+    }
+
+    /// A frame of the application, if it still makes sense on this connection.
+    fn release(&mut self, now: Instant, outgoing: Outgoing) -> Option<Bytes> {
+        if let Err(error) = self.admit(now, &outgoing) {
+            let operation = outgoing.receipt.and_then(|id| self.operations.remove(id));
+            match operation {
+                Some(operation) => self.failed(operation, error),
+                None if outgoing.receipt.is_none() => self.expired += 1,
+                None => {}
+            }
+            return None;
+        }
+        if let Some(id) = outgoing.receipt {
+            if !self.operations.sent(id) {
+                return None;
+            }
+        }
+        Some(outgoing.octets)
+    }
+
+    fn admit(&mut self, now: Instant, outgoing: &Outgoing) -> Result<(), Error> {
+        if outgoing.deadline <= now {
+            return Err(Error::Timeout(Stage::Outbox));
+        }
+        if outgoing.needs > self.version {
+            return Err(Misuse::Version(self.version).into());
+        }
+        if outgoing.epoch.is_some_and(|epoch| epoch != self.epoch) {
+            return Err(Misuse::StaleDelivery.into());
+        }
+        let Some((id, step)) = outgoing.transaction else {
+            return Ok(());
+        };
+        match step {
+            TransactionStep::Begin => {
+                self.transactions.insert(id, self.epoch);
+                Ok(())
+            }
+            TransactionStep::Within if self.transactions.contains_key(&id) => Ok(()),
+            TransactionStep::End if self.transactions.remove(&id).is_some() => Ok(()),
+            // The connection that it was begun on is gone, and so is it.
+            TransactionStep::Within | TransactionStep::End => Err(Error::Lost),
+        }
+    }
+
+    /// SUBSCRIBE (STOMP 1.2 §SUBSCRIBE), always with a receipt.
+    fn write_subscribe(&mut self, now: Instant, key: Key) -> Option<Bytes> {
+        let receipt = self.operations.own_id();
+        let subscription = self.subscriptions.get_mut(key)?;
+        let times = match subscription.state {
+            State::Wanted => 1,
+            State::Asked(1) => 2,
+            State::Asked(_) | State::Confirmed | State::Leaving => return None,
+        };
+        subscription.state = State::Asked(times);
+        let spec = &subscription.spec;
+        let dialect = self.config.dialect;
+        let written = written(Command::Subscribe, self.version, |frame| {
+            frame.header("id", &spec.id)?;
+            frame.header("destination", &spec.destination)?;
+            frame.header("ack", spec.ack.as_str())?;
+            for (name, value) in &spec.headers {
+                frame.header(name, value)?;
+            }
+            receipt_headers(frame, dialect, &receipt_text(receipt))
+        });
+        // The making call has its own deadline.
+        let waits = subscription.timer.is_some();
+        let limit = now + self.config.timeouts.open;
+        let timer = (!waits).then(|| self.timers.insert(limit, Timer::Operation(receipt)));
+        let operation = Operation {
+            kind: Kind::Subscribe(key),
+            waiter: super::Waiter::NONE,
+            timer,
+            sent: true,
+        };
+        match written {
+            Ok(octets) => {
+                self.operations.insert(receipt, operation);
+                Some(octets)
+            }
+            Err(e) => {
+                self.failed(operation, e.into());
+                None
+            }
+        }
+    }
+
+    /// UNSUBSCRIBE (STOMP 1.2 §UNSUBSCRIBE).
+    fn write_unsubscribe(
+        &mut self,
+        id: &str,
+        headers: &[(String, String)],
+        receipt: u64,
+    ) -> Option<Bytes> {
+        if receipt != NO_RECEIPT && !self.operations.sent(receipt) {
+            return None;
+        }
+        let dialect = self.config.dialect;
+        let written = written(Command::Unsubscribe, self.version, |frame| {
+            frame.header("id", id)?;
+            for (name, value) in headers {
+                frame.header(name, value)?;
+            }
+            if receipt == NO_RECEIPT {
+                return Ok(());
+            }
+            receipt_headers(frame, dialect, &receipt_text(receipt))
+        });
+        match written {
+            Ok(octets) => Some(octets),
+            Err(e) => {
+                if let Some(operation) = self.operations.remove(receipt) {
+                    self.failed(operation, e.into());
+                }
+                None
+            }
+        }
+    }
+
+    /// DISCONNECT (STOMP 1.2 §DISCONNECT).
+    fn write_disconnect(&mut self) -> Option<Bytes> {
+        let receipt = self.operations.own_id();
+        self.graceful.as_mut()?.disconnected = true;
+        self.operations.insert(
+            receipt,
+            Operation {
+                kind: Kind::Disconnect,
+                waiter: super::Waiter::NONE,
+                timer: None,
+                sent: true,
+            },
+        );
+        let dialect = self.config.dialect;
+        written(Command::Disconnect, self.version, |frame| {
+            receipt_headers(frame, dialect, &receipt_text(receipt))
+        })
+        .ok()
+    }
+
+    pub(super) fn beat_octet(&self) -> Bytes {
+        Bytes::from_static(match self.config.dialect.heart_beat {
+            BeatOctet::Eol => b"\n",
+            BeatOctet::Nul => b"\0",
+        })
+    }
+}
+
+/// Writes a frame without a body.
+fn written(
+    command: Command,
+    version: Version,
+    headers: impl FnOnce(&mut Encoder<'_>) -> Result<(), EncodeError>,
+) -> Result<Bytes, EncodeError> {
+    let mut buffer = BytesMut::with_capacity(128);
+    let mut frame = Encoder::new(&mut buffer, command, version);
+    headers(&mut frame)?;
+    frame.finish(b"")?;
+    Ok(buffer.freeze())
+}
+
+/// Asks for a RECEIPT in the way that the dialect has it.
+pub(crate) fn receipt_headers(
+    frame: &mut Encoder<'_>,
+    dialect: Dialect,
+    id: &str,
+) -> Result<(), EncodeError> {
+    match dialect.receipt_header {
+        ReceiptHeader::Receipt => frame.header("receipt", id),
+        ReceiptHeader::ReceiptId => frame.header("receipt-id", id),
+        ReceiptHeader::Both => {
+            frame.header("receipt", id)?;
+            frame.header("receipt-id", id)
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What differs between brokers, as data.
+
+/// How a broker departs from the letter of STOMP, or which of its freedoms it takes.
+///
+/// The reader of this library is lenient towards every known broker; a dialect
+/// says what the writer and the session do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dialect {
+    /// The octet of an outgoing heart-beat.
+    pub heart_beat: BeatOctet,
+    /// The header that asks for a RECEIPT.
+    pub receipt_header: ReceiptHeader,
+    /// What follows an ERROR with code 401.
+    pub reauth: Reauth,
+    /// The WebSocket subprotocols offered, most wanted first.
+    pub subprotocols: &'static [&'static str],
+    /// Whether header values of CONNECT are escaped (STOMP says no; RabbitMQ and
+    /// ActiveMQ decode them all the same).
+    pub connect_escaping: bool,
+    /// Whether an ERROR that names a subscription ends only that subscription.
+    pub subscription_errors: bool,
+    /// The `login` that stands beside a token in `passcode`, if any.
+    pub bearer_login: Option<&'static str>,
+}
+
+impl Dialect {
+    /// The letter of STOMP 1.2. The default.
+    pub const STOMP: Self = Self {
+        heart_beat: BeatOctet::Eol,
+        receipt_header: ReceiptHeader::Receipt,
+        reauth: Reauth::Redial,
+        subprotocols: &["v12.stomp", "v11.stomp"],
+        connect_escaping: false,
+        subscription_errors: false,
+        bearer_login: None,
+    };
+
+    /// Contact-centre gateways: NUL heart-beats, `receipt-id` beside `receipt`,
+    /// reauthentication on the same socket, `login:Bearer`.
+    pub const CONTACT_CENTRE: Self = Self {
+        heart_beat: BeatOctet::Nul,
+        receipt_header: ReceiptHeader::Both,
+        reauth: Reauth::InBand,
+        bearer_login: Some("Bearer"),
+        ..Self::STOMP
+    };
+
+    /// RabbitMQ's Web-STOMP plugin.
+    pub const RABBITMQ: Self = Self {
+        connect_escaping: true,
+        subscription_errors: true,
+        ..Self::STOMP
+    };
+
+    /// ActiveMQ Classic.
+    pub const ACTIVEMQ: Self = Self {
+        connect_escaping: true,
+        ..Self::STOMP
+    };
+
+    /// The same dialect with other subprotocols.
+    #[must_use]
+    pub const fn with_subprotocols(self, subprotocols: &'static [&'static str]) -> Self {
+        Self {
+            subprotocols,
+            ..self
+        }
+    }
+
+    /// The same dialect with another way of reauthentication.
+    #[must_use]
+    pub const fn with_reauth(self, reauth: Reauth) -> Self {
+        Self { reauth, ..self }
+    }
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self::STOMP
+    }
+}
+
+/// The octet of an outgoing heart-beat (STOMP 1.2 §Heart-beating says EOL).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BeatOctet {
+    /// One LF.
+    Eol,
+    /// One NUL.
+    Nul,
+}
+
+/// The header with which a client frame asks for a RECEIPT (STOMP 1.2 §Header receipt).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptHeader {
+    /// `receipt`, as STOMP says.
+    Receipt,
+    /// `receipt-id`.
+    ReceiptId,
+    /// Both headers with the same value.
+    Both,
+}
+
+/// What follows an ERROR with code 401 on a live session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reauth {
+    /// Close the socket and connect again with a new token, without back-off.
+    Redial,
+    /// CONNECT with a new token on the same socket; redial if the socket closes.
+    InBand,
+}

@@ -1,0 +1,427 @@
+//! Errors, sorted by whose fault they are.
+
+use std::{fmt, io, sync::Arc, time::Duration};
+
+use crate::frame::{DecodeError, EncodeError, Frame, Version};
+
+/// What a call of this library can fail with.
+///
+/// The variants say whose fault it was: the broker's ([`Broker`](Self::Broker),
+/// [`Protocol`](Self::Protocol)), the network's ([`Link`](Self::Link),
+/// [`Lost`](Self::Lost)), the credentials' ([`Auth`](Self::Auth)), nobody's but
+/// the clock's ([`Timeout`](Self::Timeout)) or the caller's
+/// ([`Misuse`](Self::Misuse)).
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The broker answered with an ERROR frame.
+    #[error(transparent)]
+    Broker(Box<BrokerError>),
+    /// The broker sent octets that are not STOMP, or frames that STOMP forbids.
+    #[error(transparent)]
+    Protocol(Box<ProtocolError>),
+    /// The connection could not be made, or ended.
+    #[error(transparent)]
+    Link(Box<LinkError>),
+    /// No usable token could be had.
+    #[error(transparent)]
+    Auth(AuthError),
+    /// The deadline of the call passed while it was in the named stage.
+    #[error("timed out while {0}")]
+    Timeout(Stage),
+    /// The call cannot be right as it was made.
+    #[error(transparent)]
+    Misuse(Misuse),
+    /// The connection ended before the broker confirmed; whether the broker
+    /// saw the frame is unknown.
+    #[error("the connection was lost before the broker confirmed")]
+    Lost,
+    /// The session waits for a new token and the call was not willing to wait.
+    #[error("the session is suspended until a new token is accepted")]
+    Suspended,
+    /// The client was closed.
+    #[error("the client is closed")]
+    Closed,
+}
+
+impl Error {
+    /// Whether the same call may succeed later without any change by the caller.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Timeout(_) | Self::Lost | Self::Suspended => true,
+            Self::Link(e) => e.is_retryable(),
+            Self::Auth(e) => !e.fatal,
+            Self::Broker(_) | Self::Protocol(_) | Self::Misuse(_) | Self::Closed => false,
+        }
+    }
+}
+
+impl From<LinkError> for Error {
+    fn from(e: LinkError) -> Self {
+        Self::Link(Box::new(e))
+    }
+}
+
+impl From<ProtocolError> for Error {
+    fn from(e: ProtocolError) -> Self {
+        Self::Protocol(Box::new(e))
+    }
+}
+
+impl From<Misuse> for Error {
+    fn from(e: Misuse) -> Self {
+        Self::Misuse(e)
+    }
+}
+
+impl From<AuthError> for Error {
+    fn from(e: AuthError) -> Self {
+        Self::Auth(e)
+    }
+}
+
+impl From<EncodeError> for Error {
+    fn from(e: EncodeError) -> Self {
+        Self::Misuse(Misuse::Frame(e))
+    }
+}
+
+/// How far a connection attempt or a call had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Asking the resolver for the host's addresses.
+    Resolve,
+    /// Opening the TCP connection.
+    Connect,
+    /// Asking the HTTP proxy for a tunnel.
+    Tunnel,
+    /// The TLS handshake.
+    Tls,
+    /// The HTTP upgrade to WebSocket.
+    Upgrade,
+    /// Waiting for CONNECTED.
+    Open,
+    /// The session is live; octets are exchanged.
+    Live,
+    /// Waiting for a token.
+    Token,
+    /// Waiting for a connection, or for room, before the frame could leave.
+    Outbox,
+    /// Waiting for the broker's RECEIPT.
+    Receipt,
+    /// Waiting for the end of a suspension.
+    Suspended,
+    /// Waiting for the peer to finish a close.
+    Close,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "resolving the host",
+            Self::Connect => "connecting",
+            Self::Tunnel => "asking the proxy for a tunnel",
+            Self::Tls => "in the TLS handshake",
+            Self::Upgrade => "upgrading to WebSocket",
+            Self::Open => "waiting for CONNECTED",
+            Self::Live => "live",
+            Self::Token => "waiting for a token",
+            Self::Outbox => "waiting for the frame to leave",
+            Self::Receipt => "waiting for the RECEIPT",
+            Self::Suspended => "suspended until a new token is accepted",
+            Self::Close => "closing",
+        })
+    }
+}
+
+/// An ERROR frame, with the numeric code that was found in it.
+#[derive(Debug, Clone)]
+pub struct BrokerError {
+    code: Option<u16>,
+    frame: Frame,
+}
+
+impl BrokerError {
+    pub(crate) fn new(code: Option<u16>, frame: Frame) -> Self {
+        Self { code, frame }
+    }
+
+    /// The code, taken from the headers `code`, `status` or `error-code`, the
+    /// leading three digits of `message`, or a JSON body, in that order.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        self.code
+    }
+
+    /// The `message` header; empty if there was none.
+    #[must_use]
+    pub fn message(&self) -> std::borrow::Cow<'_, str> {
+        self.frame.header("message").unwrap_or_default()
+    }
+
+    /// The whole frame.
+    #[must_use]
+    pub fn frame(&self) -> &Frame {
+        &self.frame
+    }
+}
+
+impl fmt::Display for BrokerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the broker answered ERROR")?;
+        let message = self.message();
+        match self.code {
+            Some(code) if !message.starts_with(&code.to_string()) => write!(f, " {code}")?,
+            _ => {}
+        }
+        if !message.is_empty() {
+            write!(f, ": {message}")?;
+        }
+        let body = String::from_utf8_lossy(self.frame.body());
+        let body = body.trim();
+        if !body.is_empty() {
+            write!(f, " ({})", shorten(body, 200))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for BrokerError {}
+
+impl From<BrokerError> for Error {
+    fn from(e: BrokerError) -> Self {
+        Self::Broker(Box::new(e))
+    }
+}
+
+/// The broker broke the protocol.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// The octets are not a STOMP frame.
+    #[error("the broker's octets are not STOMP: {0}")]
+    Decode(#[from] DecodeError),
+    /// CONNECTED named a version that was not offered, or none.
+    #[error("the broker chose version {chosen}, which was not offered ({offered})")]
+    Version {
+        /// What CONNECTED said; `1.0` if it said nothing.
+        chosen: String,
+        /// The `accept-version` that was sent.
+        offered: &'static str,
+    },
+    /// A frame arrived that makes no sense now.
+    #[error("the broker sent {command} {when}")]
+    Unexpected {
+        /// The frame's command.
+        command: &'static str,
+        /// When it came, in words.
+        when: &'static str,
+    },
+    /// The `heart-beat` header of CONNECTED cannot be read.
+    #[error("CONNECTED carries an unreadable heart-beat header: {0:?}")]
+    HeartBeat(String),
+}
+
+/// The connection failed or ended.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// The host name gave no address.
+    #[error("cannot resolve {host}: {text}")]
+    Resolve {
+        /// The name that was asked for.
+        host: String,
+        /// The resolver's answer.
+        text: String,
+    },
+    /// The operating system reported an error.
+    #[error("{stage}: {source}")]
+    Io {
+        /// How far the connection had come.
+        stage: Stage,
+        /// The error.
+        source: Arc<io::Error>,
+    },
+    /// The TLS handshake failed.
+    #[error("TLS with {host}: {text}")]
+    Tls {
+        /// The name that the certificate was checked against.
+        host: String,
+        /// What the TLS library said.
+        text: String,
+    },
+    /// A stage did not end within its deadline.
+    #[error("timed out while {stage} (limit {limit:?})")]
+    Timeout {
+        /// The stage.
+        stage: Stage,
+        /// Its deadline, counted from its beginning.
+        limit: Duration,
+    },
+    /// An HTTP answer other than the one asked for.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
+    /// The answer to the upgrade is not a WebSocket handshake.
+    #[error("the upgrade was answered wrongly: {0}")]
+    Handshake(String),
+    /// The peer broke RFC 6455.
+    #[error("WebSocket: {0}")]
+    WebSocket(String),
+    /// A TEXT message held octets that are not UTF-8 (RFC 6455 §8.1).
+    #[error(
+        "the broker sent a TEXT message that is not UTF-8; with RabbitMQ, set web_stomp.ws_frame = binary"
+    )]
+    InvalidUtf8,
+    /// The peer closed with a Close frame.
+    #[error("the peer closed the connection with code {code}{}", reason_suffix(reason))]
+    Closed {
+        /// The close code; 1005 if the frame held none.
+        code: u16,
+        /// The reason; may be empty.
+        reason: String,
+    },
+    /// The connection ended without a Close frame (what browsers call 1006).
+    #[error("the connection ended without a WebSocket close (1006): {0}")]
+    Lost(String),
+    /// Nothing was heard from the peer for too long.
+    #[error("nothing was heard from the broker for {silent:?}")]
+    Silent {
+        /// How long.
+        silent: Duration,
+    },
+}
+
+impl LinkError {
+    /// Whether another attempt may succeed without any change by the caller.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Refused(r) => !matches!(r.status, 400..=407 | 410..=424 | 426..=428 | 431..=499),
+            Self::Tls { .. } | Self::Handshake(_) => false,
+            Self::Resolve { .. }
+            | Self::Io { .. }
+            | Self::Timeout { .. }
+            | Self::WebSocket(_)
+            | Self::InvalidUtf8
+            | Self::Closed { .. }
+            | Self::Lost(_)
+            | Self::Silent { .. } => true,
+        }
+    }
+}
+
+fn reason_suffix(reason: &str) -> String {
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", shorten(reason, 123))
+    }
+}
+
+/// An HTTP answer that refused the upgrade or the proxy tunnel.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// [`Stage::Upgrade`] or [`Stage::Tunnel`].
+    pub stage: Stage,
+    /// The HTTP status.
+    pub status: u16,
+    /// The answer's headers.
+    pub headers: Vec<(String, String)>,
+    /// The first octets of the body, 512 at most.
+    pub body: Vec<u8>,
+    /// What the answer looks like, in words, if it was recognised.
+    pub hint: Option<&'static str>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = if self.stage == Stage::Tunnel {
+            "the proxy"
+        } else {
+            "the server"
+        };
+        write!(f, "{who} answered HTTP {}", self.status)?;
+        if let Some(hint) = self.hint {
+            write!(f, ": {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// A token source could not deliver.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("no usable token: {text}")]
+pub struct AuthError {
+    /// What went wrong, without any secret.
+    pub text: String,
+    /// True if asking again is pointless.
+    pub fatal: bool,
+}
+
+/// The call cannot be right as it was made.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// The frame cannot be written.
+    #[error(transparent)]
+    Frame(EncodeError),
+    /// The URL cannot be used.
+    #[error("unusable URL {url:?}: {why}")]
+    Url {
+        /// The URL, without user information and query.
+        url: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A setting cannot be used.
+    #[error("unusable setting: {0}")]
+    Config(String),
+    /// A certificate or key that was given cannot be read.
+    #[error("unusable certificate or key: {0}")]
+    Certificate(String),
+    /// A subscription with this id exists.
+    #[error("a subscription with id {0:?} exists")]
+    DuplicateSubscription(String),
+    /// There is no such subscription.
+    #[error("there is no subscription with id {0:?}")]
+    UnknownSubscription(String),
+    /// A transaction was begun twice, or was never begun.
+    #[error("transaction {0:?}: {1}")]
+    Transaction(String, &'static str),
+    /// The message came over a connection that has ended; the broker will
+    /// deliver it again.
+    #[error("the message came over a connection that has ended")]
+    StaleDelivery,
+    /// ACK or NACK of a message whose subscription is in `auto` mode.
+    #[error("the message's subscription acknowledges automatically")]
+    NotAcknowledgeable,
+    /// The frame cannot be said in the negotiated version: NACK in 1.0, a
+    /// carriage return in a header of 1.1.
+    #[error("the frame cannot be said in STOMP {0}")]
+    Version(Version),
+    /// The frame is larger than the outbox can ever hold.
+    #[error("the frame of {size} octets exceeds the limit of {limit}")]
+    TooLarge {
+        /// Size of the encoded frame.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A subscription to a whole domain without a selector.
+    #[error("{0:?} covers a whole domain without a selector; say allow_broad() if that is meant")]
+    BroadSubscription(String),
+    /// A blocking call was made on the thread that runs the reactor.
+    #[error("a blocking call on the reactor's own thread would never return")]
+    WouldDeadlock,
+}
+
+fn shorten(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text.to_owned(),
+    }
+}
