@@ -1,0 +1,10 @@
+//! The codec of STOMP frames: what it reads, what it refuses, what it writes.
+
+mod cross;
+mod errors;
+mod limits;
+mod memory;
+mod roundtrip;
+mod support;
+mod vectors;
+mod writing;
