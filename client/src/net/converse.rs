@@ -37,7 +37,7 @@ pub(super) fn converse(
             Ok(0) => {
                 return match http.end() {
                     Some(answer) => Ok(Some(answer)),
-                    None => Err(ended(stage, stream, http)),
+                    None => Err(ended(stage, stream, http, None)),
                 };
             }
             Ok(n) => {
@@ -52,35 +52,40 @@ pub(super) fn converse(
             Err(e) => {
                 return match http.end() {
                     Some(answer) => Ok(Some(answer)),
-                    None => Err(unreadable(stage, e)),
+                    None => Err(ended(stage, stream, http, Some(e))),
                 };
             }
         }
     }
 }
 
-fn ended(stage: Stage, stream: &Stream, http: &Exchange) -> LinkError {
+/// The connection ended, by EOF or by an error, before the answer was whole.
+fn ended(stage: Stage, stream: &Stream, http: &Exchange, e: Option<io::Error>) -> LinkError {
     let peer = stream.socket().peer();
-    let source = match stream.socket().broken() {
-        Some(e) => io::Error::new(e.kind(), format!("{peer}: {e}")),
-        None => io::Error::new(
+    let (kind, why) = match (e, stream.socket().broken()) {
+        // With TLS 1.3, a refused client certificate shows only now.
+        (Some(e), _) if !stream.is_plain() && e.raw_os_error().is_none() => {
+            return LinkError::Tls {
+                host: peer.to_string(),
+                text: e.to_string(),
+            };
+        }
+        (Some(e), _) => (e.kind(), e.to_string()),
+        (None, Some(e)) => (e.kind(), e.to_string()),
+        (None, None) => (
             io::ErrorKind::UnexpectedEof,
-            if http.is_answered() {
-                format!("{peer} ended the connection in the middle of its answer")
-            } else {
-                format!("{peer} ended the connection without an answer")
-            },
+            "the peer ended the connection".to_owned(),
         ),
+    };
+    let when = if http.is_answered() {
+        "in the middle of its answer"
+    } else if stage == Stage::Upgrade && stream.is_plain() {
+        "without an answer; does it want TLS (wss)?"
+    } else {
+        "without an answer"
     };
     LinkError::Io {
         stage,
-        source: Arc::new(source),
-    }
-}
-
-fn unreadable(stage: Stage, e: io::Error) -> LinkError {
-    LinkError::Io {
-        stage,
-        source: Arc::new(e),
+        source: Arc::new(io::Error::new(kind, format!("{peer}: {why}, {when}"))),
     }
 }

@@ -179,6 +179,12 @@ impl Link {
         self.ws().is_none_or(Ws::is_flushed)
     }
 
+    /// Octets that wait to leave, in here and in tungstenite.
+    #[cfg(test)]
+    pub(crate) fn queued(&self) -> u64 {
+        self.ws().map_or(0, Ws::queued)
+    }
+
     /// Sends Close after what is queued; from then on `poll` goes on reading
     /// until the peer's Close or EOF. Before the link is up it just ends it.
     pub(crate) fn close(&mut self, _now: Instant, code: u16, reason: &str) {

@@ -60,6 +60,18 @@ impl Socket {
         self.broken.as_ref()
     }
 
+    /// What `read` would give, left where it is.
+    pub(super) fn peek(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if !self.readable {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let peeked = self.tcp.peek(buf);
+        if matches!(&peeked, Err(e) if e.kind() == io::ErrorKind::WouldBlock) {
+            self.readable = false;
+        }
+        peeked
+    }
+
     pub(super) fn octets_read(&self) -> u64 {
         self.octets_read
     }
@@ -126,6 +138,10 @@ impl Stream {
             transport: Transport::Plain(socket),
             octets_written: 0,
         }
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.transport, Transport::Plain(_))
     }
 
     pub(super) fn tls(tls: TlsStream<Socket>) -> Self {

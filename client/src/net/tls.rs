@@ -105,7 +105,9 @@ pub(super) enum Step {
 }
 
 impl Handshake {
-    pub(super) fn begin(&self, socket: Socket) -> Result<Step, LinkError> {
+    pub(super) fn begin(&self, mut socket: Socket) -> Result<Step, LinkError> {
+        // A peer that speaks first does not speak TLS.
+        self.look(&mut socket)?;
         match self.connector.connect(&self.host, socket) {
             Ok(stream) => Ok(Step::Done(stream)),
             Err(HandshakeError::WouldBlock(mid)) => Ok(Step::Pending(Securing::Silent(mid))),
@@ -116,8 +118,8 @@ impl Handshake {
     pub(super) fn poll(&self, securing: Securing) -> Result<Step, LinkError> {
         let (mid, answered) = match securing {
             Securing::Answered(mid) => (mid, true),
-            Securing::Silent(mid) => {
-                let answered = self.look(mid.get_ref())?;
+            Securing::Silent(mut mid) => {
+                let answered = self.look(mid.get_mut())?;
                 (mid, answered)
             }
         };
@@ -133,10 +135,12 @@ impl Handshake {
     }
 
     /// Looks at the first octets of the peer's answer: what TLS libraries say
-    /// about a peer that does not speak TLS helps nobody ("wrong version number").
-    fn look(&self, socket: &Socket) -> Result<bool, LinkError> {
+    /// about a peer that does not speak TLS helps nobody ("wrong version
+    /// number"). While there are none, the socket counts as unreadable, so that
+    /// the library cannot read what this has not seen.
+    fn look(&self, socket: &mut Socket) -> Result<bool, LinkError> {
         let mut first = [0; 16];
-        match socket.tcp().peek(&mut first) {
+        match socket.peek(&mut first) {
             // TLS records begin with 20 to 24 (RFC 8446 §5.1).
             Ok(n) if n > 0 && !(20..=24).contains(&first[0]) => Err(LinkError::Tls {
                 host: self.host.clone(),

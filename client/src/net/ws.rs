@@ -223,6 +223,12 @@ impl Ws {
         self.fill();
     }
 
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> u64 {
+        let here: usize = self.queue.iter().map(|o| o.rest.len()).sum();
+        here as u64 + self.waiting()
+    }
+
     /// Octets that wait in tungstenite; never less than there are.
     fn waiting(&self) -> u64 {
         self.given

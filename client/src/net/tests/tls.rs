@@ -1,0 +1,336 @@
+//! TLS, with certificates of our own making.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::SocketAddr,
+    process::{Command, Stdio},
+    thread::JoinHandle,
+};
+
+use native_tls::{Identity, TlsAcceptor};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use tungstenite::{Message, WebSocket, protocol::Role};
+
+use super::support::{Driver, accepting, config, read_head, read_to_end, serve, trusting};
+use crate::{
+    config::{Config, Proxy, Secret, TlsOptions},
+    error::{LinkError, Misuse, Stage},
+    net::{LinkEvent, Tls},
+};
+
+/// A private certificate authority.
+struct Authority {
+    root: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        Self::named("a private authority")
+    }
+
+    fn named(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root = params.self_signed(&key).unwrap().pem();
+        let issuer = Issuer::new(params, key);
+        Self { root, issuer }
+    }
+
+    /// A certificate and its key, both as PEM.
+    fn issue(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let cert = params.signed_by(&key, &self.issuer).unwrap();
+        (cert.pem(), key.serialize_pem())
+    }
+}
+
+/// A WebSocket server over TLS that echoes one message and closes; it bears
+/// clients that go away in the handshake.
+fn secure(authority: &Authority, name: &str) -> (SocketAddr, JoinHandle<()>) {
+    let (cert, key) = authority.issue(name);
+    let identity = Identity::from_pkcs8(cert.as_bytes(), key.as_bytes()).unwrap();
+    let acceptor = TlsAcceptor::new(identity).unwrap();
+    serve(move |s| {
+        let Ok(mut s) = acceptor.accept(s) else {
+            return;
+        };
+        let request = read_head(&mut s);
+        s.write_all(accepting(&request, "").as_bytes()).unwrap();
+        let mut ws = WebSocket::from_raw_socket(s, Role::Server, None);
+        while let Ok(message) = ws.read() {
+            if message.is_text() || message.is_binary() {
+                ws.send(message).unwrap();
+                ws.close(None).unwrap();
+            }
+        }
+    })
+}
+
+fn assert_works(config: Config, server: JoinHandle<()>) {
+    let mut driver = Driver::new(config);
+    driver.expect_up();
+    let big: Vec<u8> = (0..300_000_u32).map(|i| i as u8).collect();
+    driver.link.send(big.clone().into()).unwrap();
+    assert_eq!(driver.expect_message(), big);
+    assert!(matches!(
+        driver.expect_down(),
+        LinkError::Closed { code: 1005, .. }
+    ));
+    drop(driver);
+    server.join().unwrap();
+}
+
+fn tls_error(config: Config) -> String {
+    match Driver::new(config).expect_down() {
+        e @ LinkError::Tls { .. } => {
+            assert!(!e.is_retryable());
+            e.to_string()
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_private_authority_is_trusted_when_it_is_named() {
+    let authority = Authority::new();
+    let (address, server) = secure(&authority, "localhost");
+    assert_works(
+        trusting(
+            &format!("wss://localhost:{}/", address.port()),
+            &authority.root,
+        ),
+        server,
+    );
+
+    // One text may hold several roots; an address is checked like a name.
+    let (address, server) = secure(&authority, "127.0.0.1");
+    let roots = format!("{}\n{}", Authority::named("another").root, authority.root);
+    assert_works(trusting(&format!("wss://{address}/"), &roots), server);
+}
+
+#[test]
+fn an_unknown_authority_is_refused() {
+    let (address, server) = secure(&Authority::new(), "localhost");
+    let text = tls_error(config(&format!("wss://localhost:{}/", address.port())));
+    assert!(text.contains("TLS with localhost"), "{text}");
+    assert!(text.contains("certificate"), "{text}");
+    server.join().unwrap();
+}
+
+#[test]
+fn a_certificate_for_another_host_is_refused() {
+    let authority = Authority::new();
+    let (address, server) = secure(&authority, "other.example");
+    let url = format!("wss://localhost:{}/", address.port());
+    tls_error(trusting(&url, &authority.root));
+    server.join().unwrap();
+
+    let (address, server) = secure(&authority, "other.example");
+    let mut config = trusting(&format!("wss://{address}/"), &authority.root);
+    config.tls.server_name = Some("other.example".into());
+    assert_works(config, server);
+}
+
+#[test]
+fn danger_accepts_any_certificate() {
+    let (address, server) = secure(&Authority::new(), "other.example");
+    let mut config = config(&format!("wss://{address}/"));
+    config.tls.danger_accept_invalid_certs = true;
+    assert_works(config, server);
+}
+
+#[test]
+fn tls_goes_through_a_tunnel_to_the_brokers_name() {
+    let authority = Authority::new();
+    let (cert, key) = authority.issue("broker.example");
+    let identity = Identity::from_pkcs8(cert.as_bytes(), key.as_bytes()).unwrap();
+    let acceptor = TlsAcceptor::new(identity).unwrap();
+    let (address, server) = serve(move |mut s| {
+        let request = read_head(&mut s);
+        assert!(
+            request.starts_with("CONNECT broker.example:443 "),
+            "{request}"
+        );
+        s.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        let mut s = acceptor.accept(s).unwrap();
+        let request = read_head(&mut s);
+        s.write_all(accepting(&request, "").as_bytes()).unwrap();
+        let mut ws = WebSocket::from_raw_socket(s, Role::Server, None);
+        ws.send(Message::text("ok")).unwrap();
+        while ws.read().is_ok() {}
+    });
+    let mut config = trusting("wss://broker.example/", &authority.root);
+    config.proxy = Some(Proxy::parse(&format!("http://{address}")).unwrap());
+    let mut driver = Driver::new(config);
+    driver.expect_up();
+    assert_eq!(driver.expect_message(), b"ok");
+    drop(driver);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_peer_without_tls_is_told_in_words() {
+    for (answer, told) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP/1.1 400"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0"),
+    ] {
+        let (address, server) = serve(move |mut s| {
+            s.write_all(answer).unwrap();
+            read_to_end(&mut s);
+        });
+        let text = tls_error(config(&format!("wss://{address}/")));
+        assert!(
+            text.contains("does not speak TLS") && text.contains(told),
+            "{text}"
+        );
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn an_end_in_the_handshake_is_worth_another_attempt() {
+    let (address, server) = serve(|mut s| {
+        let mut hello = [0; 1024];
+        assert!(std::io::Read::read(&mut s, &mut hello).unwrap() > 0);
+    });
+    let e = Driver::new(config(&format!("wss://{address}/"))).expect_down();
+    assert!(
+        matches!(
+            &e,
+            LinkError::Io {
+                stage: Stage::Tls,
+                ..
+            }
+        ),
+        "{e}"
+    );
+    assert!(e.is_retryable());
+    server.join().unwrap();
+}
+
+#[test]
+fn plain_against_tls_says_use_wss() {
+    // Some TLS servers answer with an alert, some just go.
+    for answer in [&b"\x15\x03\x01\x00\x02\x02\x0A"[..], b""] {
+        let (address, server) = serve(move |mut s| {
+            s.write_all(answer).unwrap();
+            read_head(&mut s);
+        });
+        let text = Driver::to(&format!("ws://{address}/"))
+            .expect_down()
+            .to_string();
+        assert!(text.contains("wss"), "{text}");
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn an_end_without_close_notify_is_a_loss() {
+    let authority = Authority::new();
+    let (cert, key) = authority.issue("127.0.0.1");
+    let identity = Identity::from_pkcs8(cert.as_bytes(), key.as_bytes()).unwrap();
+    let acceptor = TlsAcceptor::new(identity).unwrap();
+    let (address, server) = serve(move |s| {
+        let raw = s.try_clone().unwrap();
+        let mut s = acceptor.accept(s).unwrap();
+        let request = read_head(&mut s);
+        s.write_all(accepting(&request, "").as_bytes()).unwrap();
+        raw.shutdown(std::net::Shutdown::Write).unwrap();
+        read_to_end(&mut s);
+    });
+    let mut driver = Driver::new(trusting(&format!("wss://{address}/"), &authority.root));
+    driver.expect_up();
+    let e = driver.expect_down();
+    assert!(matches!(&e, LinkError::Lost(_)), "{e}");
+    drop(driver);
+    server.join().unwrap();
+}
+
+#[test]
+fn unreadable_certificates_are_misuse() {
+    let authority = Authority::new();
+    let (cert, key) = authority.issue("x");
+    let identity = |cert: &str, key: &str| TlsOptions {
+        identity: Some((cert.to_owned(), Secret::new(key))),
+        ..TlsOptions::default()
+    };
+    let root = |pem: &str| TlsOptions {
+        roots: vec![pem.to_owned()],
+        ..TlsOptions::default()
+    };
+    let damaged = authority.root.replace("MII", "!!!");
+    for options in [
+        root("no PEM"),
+        root(""),
+        root(&damaged),
+        identity(&cert, "hush"),
+        identity("", &key),
+    ] {
+        let e = Tls::new(&options).unwrap_err();
+        assert!(matches!(&e, Misuse::Certificate(_)), "{e}");
+        assert!(!format!("{e:?}").contains("hush"));
+    }
+    Tls::new(&identity(&cert, &format!("\n{key}"))).unwrap();
+}
+
+/// native-tls cannot ask a client for its certificate, so OpenSSL's own
+/// server does, where there is one.
+#[test]
+fn a_client_certificate_is_shown() {
+    let authority = Authority::new();
+    let (cert, key) = authority.issue("127.0.0.1");
+    let folder = std::env::temp_dir().join(format!("hobnail-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, text) in [("root", &authority.root), ("cert", &cert), ("key", &key)] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let server = Command::new("openssl")
+        .args(["s_server", "-accept", "127.0.0.1:0", "-www", "-Verify", "1"])
+        .args([
+            "-verify_return_error",
+            "-CAfile",
+            "root",
+            "-cert",
+            "cert",
+            "-key",
+            "key",
+        ])
+        .current_dir(&folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut server) = server else {
+        eprintln!("there is no openssl program; nothing was tested");
+        return;
+    };
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let address = line.strip_prefix("ACCEPT ")?;
+        address.rsplit_once(':')?.1.trim().parse::<u16>().ok()
+    });
+    let port = port.unwrap();
+    let url = format!("wss://127.0.0.1:{port}/");
+
+    let without = Driver::new(trusting(&url, &authority.root)).next();
+    let mut config = trusting(&url, &authority.root);
+    let (cert, key) = authority.issue("client");
+    config.tls.identity = Some((cert, Secret::new(key)));
+    let with = Driver::new(config).next();
+
+    server.kill().unwrap();
+    server.wait().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(
+        matches!(&without, LinkEvent::Down(LinkError::Tls { text, .. }) if text.contains("alert")),
+        "{without:?}"
+    );
+    // Its web page is an answer that only a proved client gets.
+    assert!(
+        matches!(&with, LinkEvent::Down(LinkError::Refused(r)) if r.status == 200),
+        "{with:?}"
+    );
+}
