@@ -124,7 +124,7 @@ impl Link {
     /// Takes the poller's readiness for this link's token. An event that says
     /// neither (an error, a hang-up) counts as both.
     pub(crate) fn ready(&mut self, readable: bool, writable: bool) {
-        let both = self.tls.is_some() || !(readable || writable);
+        let both = !(readable || writable);
         let (readable, writable) = (readable || both, writable || both);
         match &mut self.state {
             State::Connecting(dial) => dial.ready(readable, writable),

@@ -13,7 +13,8 @@ use native_tls::TlsStream;
 ///
 /// The poller reports edges, so the flags live here, at the one place that
 /// sees every `WouldBlock`: an event sets them, `WouldBlock` clears them, and
-/// no system call is made against a cleared flag.
+/// no system call is made against a cleared flag. TLS sits on top and may
+/// write in order to read; down here the flags mean what they say all the same.
 #[derive(Debug)]
 pub(super) struct Socket {
     tcp: TcpStream,
