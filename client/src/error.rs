@@ -275,7 +275,10 @@ pub enum LinkError {
     )]
     InvalidUtf8,
     /// The peer closed with a Close frame.
-    #[error("the peer closed the connection with code {code}{}", reason_suffix(reason))]
+    #[error(
+        "the peer closed the connection with code {code}{}",
+        reason_suffix(reason)
+    )]
     Closed {
         /// The close code; 1005 if the frame held none.
         code: u16,
@@ -377,6 +380,12 @@ pub enum Misuse {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The destination is empty.
+    #[error("a destination is needed")]
+    NoDestination,
+    /// A header that the library writes itself.
+    #[error("the header {0:?} is written by the library")]
+    Header(String),
     /// A setting cannot be used.
     #[error("unusable setting: {0}")]
     Config(String),

@@ -147,7 +147,10 @@ mod tests {
     fn a_url_is_taken_apart() {
         let e = Endpoint::parse("wss://Gw.example/stomp?x=1").unwrap();
         assert!(e.is_secure());
-        assert_eq!((e.host(), e.port(), e.target()), ("Gw.example", 443, "/stomp?x=1"));
+        assert_eq!(
+            (e.host(), e.port(), e.target()),
+            ("Gw.example", 443, "/stomp?x=1")
+        );
         assert_eq!(e.authority(), "Gw.example");
         assert_eq!(e.to_string(), "wss://Gw.example/stomp");
         let e = Endpoint::parse("ws://[::1]:8080").unwrap();

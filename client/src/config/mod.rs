@@ -56,4 +56,3 @@ pub struct Config {
     /// Seed of the jitter; by default taken from the operating system's hash seed.
     pub seed: u64,
 }
-

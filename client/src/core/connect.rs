@@ -85,7 +85,11 @@ impl Core {
         frame.header("accept-version", offered(config.allow_1_0))?;
         frame.header("host", &config.virtual_host)?;
         let beat = config.heart_beat;
-        let value = format!("{},{}", beat.outgoing.as_millis(), beat.incoming.as_millis());
+        let value = format!(
+            "{},{}",
+            beat.outgoing.as_millis(),
+            beat.incoming.as_millis()
+        );
         frame.header("heart-beat", &value)?;
         match &config.credentials {
             Credentials::None => {}
@@ -152,9 +156,8 @@ impl Core {
             })?;
         let theirs = match frame.header("heart-beat") {
             None => (0, 0),
-            Some(value) => heartbeat::parse(&value).ok_or_else(|| {
-                ProtocolError::HeartBeat(value.chars().take(40).collect())
-            })?,
+            Some(value) => heartbeat::parse(&value)
+                .ok_or_else(|| ProtocolError::HeartBeat(value.chars().take(40).collect()))?,
         };
         self.version = version;
         self.decoder.set_version(version);
@@ -243,7 +246,12 @@ impl Core {
         let intent = match (self.intent.take(), graceful) {
             (Some(intent), _) => intent,
             // An end that answers our DISCONNECT is what was asked for.
-            (None, Some(Graceful { disconnected: true, .. })) => Intent::End,
+            (
+                None,
+                Some(Graceful {
+                    disconnected: true, ..
+                }),
+            ) => Intent::End,
             (None, Some(_)) => Intent::Fail(error.clone().into()),
             // The broker chose not to be bound to a new token on this socket.
             (None, None) if was_suspended => Intent::Redial,
@@ -286,7 +294,10 @@ impl Core {
         for key in self.subscriptions.lost() {
             self.forget(key);
         }
-        for (_, operation) in self.operations.take(|o| matches!(o.kind, Kind::Unsubscribe(_))) {
+        for (_, operation) in self
+            .operations
+            .take(|o| matches!(o.kind, Kind::Unsubscribe(_)))
+        {
             // The broker forgot the subscription with the connection.
             self.timers.cancel(operation.timer);
             self.reply(operation.waiter, Ok(Reply::Done));

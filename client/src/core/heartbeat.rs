@@ -122,7 +122,11 @@ mod tests {
             ((10, 10), (5000, 0), None, ms(5000)),
         ] {
             let b = beats(own, theirs);
-            assert_eq!((b.out(), b.incoming()), (out, incoming), "{own:?} {theirs:?}");
+            assert_eq!(
+                (b.out(), b.incoming()),
+                (out, incoming),
+                "{own:?} {theirs:?}"
+            );
         }
     }
 
@@ -131,13 +135,19 @@ mod tests {
         let b = beats((0, 10_000), (10_000, 0));
         assert_eq!(b.dead_at().unwrap() - b.last_heard, Duration::from_secs(15));
         let b = beats((0, 100), (100, 0));
-        assert_eq!(b.dead_at().unwrap() - b.last_heard, Duration::from_millis(1100));
+        assert_eq!(
+            b.dead_at().unwrap() - b.last_heard,
+            Duration::from_millis(1100)
+        );
     }
 
     #[test]
     fn only_two_plain_numbers_are_a_heart_beat_header() {
         assert_eq!(parse("0,0"), Some((0, 0)));
-        assert_eq!(parse("100,99999999999999999999"), Some((100, u64::from(u32::MAX))));
+        assert_eq!(
+            parse("100,99999999999999999999"),
+            Some((100, u64::from(u32::MAX)))
+        );
         for bad in ["", "1", "1,", ",1", "-1,5", "1, 2", "1,2,3", "a,b", "+1,1"] {
             assert_eq!(parse(bad), None, "{bad}");
         }

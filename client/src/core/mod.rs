@@ -39,6 +39,7 @@ pub use io::{
 };
 pub(crate) use operations::receipt_text;
 pub use phase::Phase;
+pub(crate) use transmit::receipt_headers;
 
 use crate::{
     config::Config,
@@ -206,6 +207,11 @@ impl Core {
     #[must_use]
     pub fn has_room(&self, size: usize) -> bool {
         self.outbox.has_room(size) && self.operations.len() < self.config.limits.operations
+    }
+
+    /// Messages were dropped because a queue was full.
+    pub fn dropped(&mut self, messages: u64) {
+        self.metrics.dropped += messages;
     }
 
     fn message(&mut self, now: Instant, octets: Bytes) {

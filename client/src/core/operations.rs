@@ -127,10 +127,12 @@ pub(super) fn receipt_number(text: &[u8]) -> Option<ReceiptId> {
     if digits.is_empty() || digits.len() > 18 {
         return None;
     }
-    digits.iter().try_fold(0, |n: u64, c| {
-        c.is_ascii_digit().then(|| n * 10 + u64::from(c - b'0'))
-    })
-    .map(|n| n | own)
+    digits
+        .iter()
+        .try_fold(0, |n: u64, c| {
+            c.is_ascii_digit().then(|| n * 10 + u64::from(c - b'0'))
+        })
+        .map(|n| n | own)
 }
 
 #[cfg(test)]

@@ -253,4 +253,3 @@ impl Core {
 fn receipt_id(frame: &Frame) -> Option<u64> {
     receipt_number(frame.raw_header(b"receipt-id")?)
 }
-

@@ -1,0 +1,357 @@
+//! The client that the calling thread drives.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    clock,
+    config::{Builder, Config},
+    core::{Command, Phase, Reply},
+    error::{Error, LinkError, Stage},
+    event::Event,
+    handle::Handle,
+    mailbox::{Mailbox, Post, Slot},
+    message::Message,
+    metrics::Metrics,
+    port::Port,
+    publish::{Pending, Publish},
+    queue::{Popped, Queue},
+    reactor::Reactor,
+    subscription::SubscribeRequest,
+    transaction::Transaction,
+};
+
+/// A STOMP client that is driven by the thread that calls it: every call turns
+/// the reactor. No other thread exists, but for name resolution and token sources.
+///
+/// Between calls nothing happens: no heart-beat leaves and none is noticed. Call
+/// [`recv`](Self::recv) in a loop, or [`turn`](Self::turn) at
+/// [`next_deadline`](Self::next_deadline) and whenever
+/// [`as_raw_fd`](Self::as_raw_fd) is readable, or let [`spawn`](Self::spawn) give
+/// it a thread of its own.
+pub struct Client {
+    reactor: Reactor,
+    inbox: Arc<Queue<Message>>,
+}
+
+impl Builder {
+    /// Connects; returns when the broker has accepted.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] for settings that cannot be used. [`Error::Link`],
+    /// [`Error::Broker`], [`Error::Auth`] or [`Error::Protocol`] if the attempt
+    /// failed, naming the stage; unless [`persistent`](Builder::persistent) is set
+    /// the first failure is told.
+    pub fn connect(self) -> Result<Client, Error> {
+        Client::connect(self.build()?)
+    }
+}
+
+impl Client {
+    /// Collects the settings for a broker at a `ws://` or `wss://` URL.
+    pub fn builder(url: impl Into<String>) -> Builder {
+        Builder::new(url)
+    }
+
+    /// As [`Builder::connect`].
+    ///
+    /// # Errors
+    /// As [`Builder::connect`].
+    pub fn connect(config: Config) -> Result<Self, Error> {
+        let timeouts = config.timeouts;
+        let reactor = Reactor::new(config)?;
+        let limits = reactor.mailbox().config.limits.queue;
+        let producer = Arc::<Mailbox>::clone(reactor.mailbox());
+        let mut client = Self {
+            inbox: Arc::new(Queue::new(limits, producer)),
+            reactor,
+        };
+        // The core's own deadlines end the attempt; this one is for none of them.
+        let limit = timeouts.token + timeouts.overall + timeouts.open + timeouts.close;
+        let slot = client
+            .mailbox()
+            .ask(clock::after(limit), None, |waiter| Command::Connect {
+                waiter,
+            })?;
+        client.wait(&slot)?;
+        Ok(client)
+    }
+
+    /// A SEND to a destination; [`Publish::publish`] lets it leave.
+    pub fn send<'a>(&'a mut self, destination: impl Into<Cow<'a, str>>) -> Publish<'a> {
+        Publish::new(Port::Client(self), destination.into(), None)
+    }
+
+    /// A SUBSCRIBE to a destination; [`SubscribeRequest::subscribe`] makes it.
+    /// Its messages come out of [`recv`](Self::recv).
+    pub fn subscription<'a>(
+        &'a mut self,
+        destination: impl Into<Cow<'a, str>>,
+    ) -> SubscribeRequest<'a> {
+        SubscribeRequest::new(Port::Client(self), destination.into())
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after the end, [`Error::Timeout`] if the outbox is full.
+    pub fn transaction(&mut self) -> Result<Transaction<'_>, Error> {
+        Transaction::begin(Port::Client(self))
+    }
+
+    /// Waits for the RECEIPT of a frame.
+    ///
+    /// # Errors
+    /// As [`Publish::publish`].
+    pub fn confirm(&mut self, pending: &Pending) -> Result<(), Error> {
+        self.wait(pending.slot()).map(drop)
+    }
+
+    /// Waits for the next message of any subscription.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] or the cause once the client has ended.
+    pub fn recv(&mut self) -> Result<Message, Error> {
+        loop {
+            if let Some(message) = self.recv_until(None)? {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// Waits for the next message of any subscription, at most so long; `None`
+    /// if none came.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, Error> {
+        self.recv_until(Some(clock::after(timeout)))
+    }
+
+    /// The next message if one is there, after one turn that does not wait.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn try_recv(&mut self) -> Result<Option<Message>, Error> {
+        if let Popped::Item(message) = self.inbox.try_pop() {
+            return Ok(Some(message));
+        }
+        self.turn(Duration::ZERO)?;
+        match self.inbox.try_pop() {
+            Popped::Item(message) => Ok(Some(message)),
+            Popped::Empty | Popped::Ended => Ok(None),
+        }
+    }
+
+    /// The oldest event that has not been taken. At most 1,024 wait; older ones
+    /// are dropped.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        match self.reactor.events().try_pop() {
+            Popped::Item(event) => Some(event),
+            Popped::Empty | Popped::Ended => None,
+        }
+    }
+
+    /// Waits for something to happen, at most so long, and does what is to be done.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] once the client has ended, [`Error::Link`] if the
+    /// operating system's poller fails.
+    pub fn turn(&mut self, timeout: Duration) -> Result<(), Error> {
+        self.turn_until(Some(clock::after(timeout)))
+    }
+
+    /// When [`turn`](Self::turn) must be called though nothing becomes readable.
+    /// Changes with every call.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.reactor.next_deadline()
+    }
+
+    /// The descriptor to wait on in a foreign event loop: it is readable when
+    /// [`turn`](Self::turn) has something to do. It stays the same for the life
+    /// of the client.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.reactor.raw_fd()
+    }
+
+    /// Where the session stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.reactor.phase()
+    }
+
+    /// The counters.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after the end.
+    pub fn metrics(&mut self) -> Result<Metrics, Error> {
+        metrics(&mut Port::Client(self))
+    }
+
+    /// A handle for other threads. Its calls are answered while this thread
+    /// turns the reactor.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(
+            Arc::clone(self.mailbox()),
+            Arc::clone(self.reactor.events()),
+        )
+    }
+
+    /// Gives the reactor a thread of its own.
+    ///
+    /// Subscriptions made so far go on delivering to their
+    /// [`Subscription`](crate::Subscription)s.
+    ///
+    /// # Errors
+    /// [`Error::Link`] if the operating system gives no thread.
+    pub fn spawn(self) -> Result<Handle, Error> {
+        let handle = self.handle();
+        self.mailbox().release();
+        std::thread::Builder::new()
+            .name("hobnail".into())
+            .spawn(move || self.run())
+            .map_err(system)?;
+        Ok(handle)
+    }
+
+    /// Ends the session in order: what waits leaves and is confirmed, then
+    /// DISCONNECT, then the WebSocket close; each step falls through so that all
+    /// of it takes `Timeouts::close` at most.
+    ///
+    /// # Errors
+    /// The cause, if the connection was lost before everything had left.
+    pub fn close(&mut self) -> Result<(), Error> {
+        close(&mut Port::Client(self))
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        self.reactor.mailbox()
+    }
+
+    pub(crate) fn inbox(&self) -> Arc<Queue<Message>> {
+        Arc::clone(&self.inbox)
+    }
+
+    /// Hands over a command that nobody waits for, and lets it leave.
+    pub(crate) fn submit(&mut self, timeout: Duration, command: Command) -> Result<(), Error> {
+        let deadline = clock::after(timeout);
+        let mut post = Post::Command {
+            command,
+            slot: None,
+            sink: None,
+        };
+        loop {
+            match self.mailbox().try_post(post) {
+                Ok(()) => break,
+                Err(Some(full)) => post = full,
+                Err(None) => return Err(Error::Closed),
+            }
+            if deadline <= clock::now() {
+                return Err(Error::Timeout(Stage::Outbox));
+            }
+            self.turn_until(Some(deadline))?;
+        }
+        self.reactor.progress(clock::now());
+        Ok(())
+    }
+
+    /// Turns the reactor until a call is answered: the core does so by the
+    /// call's own deadline.
+    pub(crate) fn wait(&mut self, slot: &Slot) -> Result<Reply, Error> {
+        loop {
+            if let Some(answer) = slot.take() {
+                return answer;
+            }
+            self.reactor.turn(None).map_err(system)?;
+        }
+    }
+
+    fn recv_until(&mut self, deadline: Option<Instant>) -> Result<Option<Message>, Error> {
+        loop {
+            if let Popped::Item(message) = self.inbox.try_pop() {
+                return Ok(Some(message));
+            }
+            if deadline.is_some_and(|at| at <= clock::now()) {
+                return Ok(None);
+            }
+            self.turn_until(deadline)?;
+        }
+    }
+
+    fn turn_until(&mut self, limit: Option<Instant>) -> Result<(), Error> {
+        if self.reactor.is_done() {
+            return Err(Error::Closed);
+        }
+        self.reactor.turn(limit).map_err(system)
+    }
+
+    /// The life of the thread of its own.
+    fn run(mut self) {
+        while !self.reactor.is_done() {
+            if let Err(e) = self.reactor.turn(None) {
+                log::error!("the poller failed: {e}");
+                return;
+            }
+        }
+    }
+}
+
+/// Says good-bye as far as that needs no waiting.
+impl Drop for Client {
+    fn drop(&mut self) {
+        let command = Command::Close {
+            waiter: crate::core::Waiter::NONE,
+            deadline: clock::now(),
+        };
+        self.mailbox().post_now(Post::Command {
+            command,
+            slot: None,
+            sink: None,
+        });
+        self.reactor.progress(clock::now());
+        self.inbox.end();
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("endpoint", &self.mailbox().config.endpoint)
+            .field("phase", &self.phase())
+            .finish()
+    }
+}
+
+pub(crate) fn metrics(port: &mut Port<'_>) -> Result<Metrics, Error> {
+    let timeout = port.mailbox().config.timeouts.call;
+    match port.call(timeout, None, |waiter| Command::Metrics { waiter })? {
+        Reply::Metrics(metrics) => Ok(*metrics),
+        Reply::Done => Err(Error::Closed),
+    }
+}
+
+pub(crate) fn close(port: &mut Port<'_>) -> Result<(), Error> {
+    let timeout = port.mailbox().config.timeouts.close;
+    let deadline = clock::after(timeout);
+    let call = |waiter| Command::Close { waiter, deadline };
+    match port.call(timeout, None, call) {
+        Ok(_) | Err(Error::Closed) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+fn system(source: std::io::Error) -> Error {
+    LinkError::Io {
+        stage: Stage::Live,
+        source: Arc::new(source),
+    }
+    .into()
+}

@@ -1,0 +1,150 @@
+//! The client as other threads see it.
+
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+
+use crate::{
+    client, clock,
+    error::{Error, Misuse},
+    event::Event,
+    mailbox::Mailbox,
+    metrics::Metrics,
+    port::Port,
+    publish::Publish,
+    queue::{Popped, Queue},
+    subscription::{SubscribeRequest, Subscription},
+    transaction::Transaction,
+};
+
+/// A client whose reactor another thread turns. Cheap to clone; any thread may
+/// use it. Every blocking call has a deadline.
+///
+/// Dropping handles does not end the client; [`close`](Self::close) does.
+#[derive(Clone)]
+pub struct Handle {
+    mailbox: Arc<Mailbox>,
+    events: Arc<Queue<Event>>,
+}
+
+impl Handle {
+    pub(crate) fn new(mailbox: Arc<Mailbox>, events: Arc<Queue<Event>>) -> Self {
+        Self { mailbox, events }
+    }
+
+    /// A SEND to a destination; [`Publish::publish`] lets it leave.
+    pub fn send<'a>(&'a self, destination: impl Into<Cow<'a, str>>) -> Publish<'a> {
+        Publish::new(Port::Handle(self), destination.into(), None)
+    }
+
+    /// Subscribes to a destination with the defaults.
+    ///
+    /// # Errors
+    /// As [`SubscribeRequest::subscribe`].
+    pub fn subscribe<'a>(
+        &'a self,
+        destination: impl Into<Cow<'a, str>>,
+    ) -> Result<Subscription, Error> {
+        self.subscription(destination).subscribe()
+    }
+
+    /// A SUBSCRIBE to a destination, with settings.
+    pub fn subscription<'a>(
+        &'a self,
+        destination: impl Into<Cow<'a, str>>,
+    ) -> SubscribeRequest<'a> {
+        SubscribeRequest::new(Port::Handle(self), destination.into())
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after the end, [`Error::Timeout`] if the outbox is full.
+    pub fn transaction(&self) -> Result<Transaction<'_>, Error> {
+        Transaction::begin(Port::Handle(self))
+    }
+
+    /// What happens to the client. All handles read from one queue: an event
+    /// goes to the first that takes it.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events {
+            queue: Arc::clone(&self.events),
+        }
+    }
+
+    /// The counters.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after the end.
+    pub fn metrics(&self) -> Result<Metrics, Error> {
+        client::metrics(&mut Port::Handle(self))
+    }
+
+    /// As [`Client::close`](crate::Client::close); returns when it is done.
+    ///
+    /// # Errors
+    /// As [`Client::close`](crate::Client::close).
+    pub fn close(&self) -> Result<(), Error> {
+        client::close(&mut Port::Handle(self))
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    /// A call that waits for the reactor must not be made by the thread that
+    /// turns it.
+    pub(crate) fn check_thread(&self) -> Result<(), Misuse> {
+        if self.mailbox.is_driver() {
+            Err(Misuse::WouldDeadlock)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({})", self.mailbox.config.endpoint)
+    }
+}
+
+/// What happens to a client. Iterating blocks until the next, and ends with the
+/// client. At most 1,024 wait; older ones are dropped.
+pub struct Events {
+    queue: Arc<Queue<Event>>,
+}
+
+impl Events {
+    /// The next event if one is there.
+    #[must_use]
+    pub fn try_recv(&self) -> Option<Event> {
+        item(self.queue.try_pop())
+    }
+
+    /// Waits for the next event, at most so long.
+    #[must_use]
+    pub fn recv_timeout(&self, timeout: Duration) -> Option<Event> {
+        item(self.queue.pop(Some(clock::after(timeout))))
+    }
+}
+
+impl Iterator for Events {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        item(self.queue.pop(None))
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Events({} waiting)", self.queue.len())
+    }
+}
+
+fn item(popped: Popped<Event>) -> Option<Event> {
+    match popped {
+        Popped::Item(event) => Some(event),
+        Popped::Empty | Popped::Ended => None,
+    }
+}

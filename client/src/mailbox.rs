@@ -1,0 +1,309 @@
+//! The way from any thread to the reactor.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use crate::{
+    auth::Token,
+    clock,
+    config::Config,
+    core::{Command, Key, Reply, Ticket, Waiter},
+    error::{AuthError, Error, Misuse, Stage},
+    queue::Notify,
+    reactor::Sink,
+};
+
+/// Something for the reactor.
+pub(crate) enum Post {
+    /// A command; who waits for its answer; where a new subscription delivers.
+    Command {
+        command: Command,
+        slot: Option<Arc<Slot>>,
+        sink: Option<(Key, Sink)>,
+    },
+    /// A helper thread has resolved a name.
+    Resolved(Ticket, Result<Vec<SocketAddr>, String>),
+    /// A helper thread has a token.
+    Token(Ticket, Result<Token, AuthError>),
+}
+
+/// What handles share with their reactor.
+pub(crate) struct Mailbox {
+    pub(crate) config: Arc<Config>,
+    lane: Mutex<Lane>,
+    room: Condvar,
+    /// Whether a wake-up is under way that has not been taken yet.
+    armed: AtomicBool,
+    waker: mio::Waker,
+    receipts: AtomicU64,
+    waiters: AtomicU64,
+    transactions: AtomicU64,
+    keys: AtomicU32,
+    /// The connection that lives now; messages of an older one cannot be acknowledged.
+    epoch: AtomicU64,
+    /// The thread that turns the reactor, as [`thread_number`] has it.
+    driver: AtomicU64,
+}
+
+struct Lane {
+    posts: VecDeque<Post>,
+    octets: usize,
+    ended: bool,
+}
+
+impl Mailbox {
+    pub(crate) fn new(config: Arc<Config>, waker: mio::Waker) -> Self {
+        Self {
+            config,
+            lane: Mutex::new(Lane {
+                posts: VecDeque::new(),
+                octets: 0,
+                ended: false,
+            }),
+            room: Condvar::new(),
+            armed: AtomicBool::new(false),
+            waker,
+            receipts: AtomicU64::new(1),
+            waiters: AtomicU64::new(1),
+            transactions: AtomicU64::new(1),
+            keys: AtomicU32::new(1),
+            epoch: AtomicU64::new(0),
+            driver: AtomicU64::new(0),
+        }
+    }
+
+    /// Posts once there is room, at the latest at the deadline.
+    pub(crate) fn post(&self, post: Post, deadline: Instant) -> Result<(), Error> {
+        let size = size(&post);
+        let limits = self.config.limits;
+        let mut lane = self.lock();
+        loop {
+            if lane.ended {
+                return Err(Error::Closed);
+            }
+            if size > limits.outbox {
+                let limit = limits.outbox;
+                return Err(Misuse::TooLarge { size, limit }.into());
+            }
+            if size == 0 || lane.octets == 0 || lane.octets + size <= limits.outbox {
+                break;
+            }
+            let left = deadline.saturating_duration_since(clock::now());
+            if left.is_zero() {
+                return Err(Error::Timeout(Stage::Outbox));
+            }
+            // The thread that makes the room must not wait for it.
+            if self.is_driver() {
+                return Err(Misuse::WouldDeadlock.into());
+            }
+            lane = self
+                .room
+                .wait_timeout(lane, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        lane.octets += size;
+        lane.posts.push_back(post);
+        drop(lane);
+        self.wake();
+        Ok(())
+    }
+
+    /// Posts if there is room, else gives the post back; `None` after the end.
+    pub(crate) fn try_post(&self, post: Post) -> Result<(), Option<Post>> {
+        let size = size(&post);
+        let mut lane = self.lock();
+        if lane.ended {
+            return Err(None);
+        }
+        if size > 0 && lane.octets > 0 && lane.octets + size > self.config.limits.outbox {
+            return Err(Some(post));
+        }
+        lane.octets += size;
+        lane.posts.push_back(post);
+        Ok(())
+    }
+
+    /// Posts what is not bounded: answers of helper threads, acknowledgements
+    /// of an end.
+    pub(crate) fn post_now(&self, post: Post) {
+        let mut lane = self.lock();
+        if lane.ended {
+            return;
+        }
+        lane.octets += size(&post);
+        lane.posts.push_back(post);
+        drop(lane);
+        self.wake();
+    }
+
+    /// A command whose answer is waited for elsewhere.
+    pub(crate) fn ask(
+        &self,
+        deadline: Instant,
+        sink: Option<(Key, Sink)>,
+        command: impl FnOnce(Waiter) -> Command,
+    ) -> Result<Arc<Slot>, Error> {
+        let slot = Arc::new(Slot::default());
+        let waiter = Waiter(self.waiters.fetch_add(1, Ordering::Relaxed));
+        let post = Post::Command {
+            command: command(waiter),
+            slot: Some(Arc::clone(&slot)),
+            sink,
+        };
+        self.post(post, deadline)?;
+        Ok(slot)
+    }
+
+    /// Takes the oldest post if the core has room for it.
+    pub(crate) fn take(&self, fits: impl Fn(usize) -> bool) -> Option<Post> {
+        let mut lane = self.lock();
+        let octets = size(lane.posts.front()?);
+        if octets > 0 && !fits(octets) {
+            return None;
+        }
+        let post = lane.posts.pop_front()?;
+        lane.octets -= octets;
+        drop(lane);
+        if octets > 0 {
+            self.room.notify_all();
+        }
+        Some(post)
+    }
+
+    /// To be called before the lane is drained, so that no wake-up is lost.
+    pub(crate) fn disarm(&self) {
+        self.armed.store(false, Ordering::SeqCst);
+    }
+
+    /// Nothing is posted any more. Returns what was there.
+    pub(crate) fn end(&self) -> VecDeque<Post> {
+        let mut lane = self.lock();
+        lane.ended = true;
+        let posts = std::mem::take(&mut lane.posts);
+        drop(lane);
+        self.room.notify_all();
+        posts
+    }
+
+    pub(crate) fn receipt(&self) -> u64 {
+        self.receipts.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn transaction(&self) -> u64 {
+        self.transactions.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        Key(self.keys.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_epoch(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Release);
+    }
+
+    /// The calling thread turns the reactor from now on.
+    pub(crate) fn drive(&self) {
+        self.driver.store(thread_number(), Ordering::Relaxed);
+    }
+
+    /// No thread turns the reactor for now; another will.
+    pub(crate) fn release(&self) {
+        self.driver.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the calling thread turns the reactor: it must never wait for it.
+    pub(crate) fn is_driver(&self) -> bool {
+        self.driver.load(Ordering::Relaxed) == thread_number()
+    }
+
+    fn wake(&self) {
+        if !self.armed.swap(true, Ordering::SeqCst) {
+            if let Err(e) = self.waker.wake() {
+                log::error!("cannot wake the reactor: {e}");
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lane> {
+        self.lane.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Notify for Mailbox {
+    fn notify(&self) {
+        self.wake();
+    }
+}
+
+fn size(post: &Post) -> usize {
+    match post {
+        Post::Command {
+            command: Command::Publish(outgoing),
+            ..
+        } => outgoing.octets.len(),
+        Post::Command { .. } | Post::Resolved(..) | Post::Token(..) => 0,
+    }
+}
+
+/// A number that no other thread of the process has.
+fn thread_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    NUMBER.with(|n| *n)
+}
+
+/// Where the answer to one call appears.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    answer: Mutex<Option<Result<Reply, Error>>>,
+    answered: Condvar,
+}
+
+impl Slot {
+    pub(crate) fn put(&self, answer: Result<Reply, Error>) {
+        *self.lock() = Some(answer);
+        self.answered.notify_all();
+    }
+
+    pub(crate) fn take(&self) -> Option<Result<Reply, Error>> {
+        self.lock().take()
+    }
+
+    /// Waits for the answer. The core answers by the call's own deadline; this
+    /// one is for a reactor that is not turned.
+    pub(crate) fn wait(&self, deadline: Instant) -> Result<Reply, Error> {
+        let mut answer = self.lock();
+        loop {
+            if let Some(answer) = answer.take() {
+                return answer;
+            }
+            let left = deadline.saturating_duration_since(clock::now());
+            if left.is_zero() {
+                return Err(Error::Timeout(Stage::Receipt));
+            }
+            answer = self
+                .answered
+                .wait_timeout(answer, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Result<Reply, Error>>> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,159 @@
+//! A message, as the application sees it.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    clock,
+    core::Command,
+    error::{Error, Misuse},
+    frame::{self, Frame},
+    mailbox::{Mailbox, Post},
+    publish::encode_ack,
+};
+
+/// One MESSAGE (STOMP 1.2 §MESSAGE).
+///
+/// It is a slice of the octets it came in, and headers are unescaped only when
+/// they are asked for. To keep it for long, call [`detach`](Self::detach).
+#[derive(Clone)]
+pub struct Message {
+    frame: Frame,
+    epoch: u64,
+    acknowledger: Option<Arc<Mailbox>>,
+}
+
+impl Message {
+    pub(crate) fn new(frame: Frame, epoch: u64, acknowledger: Option<Arc<Mailbox>>) -> Self {
+        Self {
+            frame,
+            epoch,
+            acknowledger,
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The `destination` header; empty if the broker sent none.
+    #[must_use]
+    pub fn destination(&self) -> Cow<'_, str> {
+        self.header("destination").unwrap_or_default()
+    }
+
+    /// The `message-id` header; empty if the broker sent none.
+    #[must_use]
+    pub fn message_id(&self) -> Cow<'_, str> {
+        self.header("message-id").unwrap_or_default()
+    }
+
+    /// The `subscription` header: the id of the subscription it is for.
+    #[must_use]
+    pub fn subscription(&self) -> Cow<'_, str> {
+        self.header("subscription").unwrap_or_default()
+    }
+
+    /// The first header of this name, unescaped.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.frame.header(name)
+    }
+
+    /// All headers in the order in which they stand, repeats included.
+    #[must_use]
+    pub fn headers(&self) -> frame::Headers<'_> {
+        self.frame.headers()
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.frame.body()
+    }
+
+    /// The body, shared instead of copied.
+    #[must_use]
+    pub fn body_bytes(&self) -> Bytes {
+        self.frame.body_bytes()
+    }
+
+    /// The body as text.
+    ///
+    /// # Errors
+    /// If it is not UTF-8.
+    pub fn text(&self) -> Result<&str, std::str::Utf8Error> {
+        std::str::from_utf8(self.body())
+    }
+
+    /// The body, read as JSON.
+    ///
+    /// # Errors
+    /// If it is not JSON, or not of this shape; the error says where.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(self.body())
+    }
+
+    /// The whole frame.
+    #[must_use]
+    pub fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// Copies the message out of the block that it was read into, which may be
+    /// much larger and is freed only with its last message.
+    pub fn detach(&mut self) {
+        self.frame.detach();
+    }
+
+    /// Acknowledges: this message, or with [`AckMode::Client`](crate::AckMode)
+    /// all up to it. Leaves with the next turn of the reactor; nothing is awaited.
+    ///
+    /// # Errors
+    /// [`Misuse::NotAcknowledgeable`] if the subscription acknowledges
+    /// automatically, [`Misuse::StaleDelivery`] if the connection it came over
+    /// has ended (the broker delivers it again), [`Error::Closed`] after the end.
+    pub fn ack(&self) -> Result<(), Error> {
+        self.acknowledge(frame::Command::Ack)
+    }
+
+    /// Refuses: the broker may deliver it again, or to somebody else.
+    ///
+    /// # Errors
+    /// As [`ack`](Self::ack).
+    pub fn nack(&self) -> Result<(), Error> {
+        self.acknowledge(frame::Command::Nack)
+    }
+
+    fn acknowledge(&self, command: frame::Command) -> Result<(), Error> {
+        let mailbox = self
+            .acknowledger
+            .as_ref()
+            .ok_or(Misuse::NotAcknowledgeable)?;
+        if self.epoch != mailbox.epoch() {
+            return Err(Misuse::StaleDelivery.into());
+        }
+        let outgoing = encode_ack(self, command, None, mailbox.config.timeouts.call)?;
+        let deadline = clock::after(mailbox.config.timeouts.call);
+        mailbox.post(
+            Post::Command {
+                command: Command::Publish(outgoing),
+                slot: None,
+                sink: None,
+            },
+            deadline,
+        )
+    }
+
+    pub(crate) fn is_acknowledgeable(&self) -> bool {
+        self.acknowledger.is_some()
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.frame.fmt(f)
+    }
+}

@@ -1,0 +1,87 @@
+//! The two ways in: the client that turns its own reactor, and a handle to one
+//! that another thread turns.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    client::Client,
+    clock,
+    core::{Command, Key, Reply, Waiter},
+    error::Error,
+    handle::Handle,
+    mailbox::{Mailbox, Post, Slot},
+    reactor::Sink,
+};
+
+/// Who makes a call.
+#[derive(Debug)]
+pub(crate) enum Port<'a> {
+    Client(&'a mut Client),
+    Handle(&'a Handle),
+}
+
+impl Port<'_> {
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        match self {
+            Self::Client(client) => client.mailbox(),
+            Self::Handle(handle) => handle.mailbox(),
+        }
+    }
+
+    pub(crate) fn reborrow(&mut self) -> Port<'_> {
+        match self {
+            Self::Client(client) => Port::Client(client),
+            Self::Handle(handle) => Port::Handle(handle),
+        }
+    }
+
+    /// Makes a call and waits for its answer.
+    pub(crate) fn call(
+        &mut self,
+        timeout: Duration,
+        sink: Option<(Key, Sink)>,
+        command: impl FnOnce(Waiter) -> Command,
+    ) -> Result<Reply, Error> {
+        self.begin(timeout, sink, command)
+            .and_then(|slot| self.wait(&slot, timeout))
+    }
+
+    /// Makes a call; its answer will appear in the slot.
+    pub(crate) fn begin(
+        &mut self,
+        timeout: Duration,
+        sink: Option<(Key, Sink)>,
+        command: impl FnOnce(Waiter) -> Command,
+    ) -> Result<Arc<Slot>, Error> {
+        if let Self::Handle(handle) = self {
+            handle.check_thread()?;
+        }
+        self.mailbox().ask(clock::after(timeout), sink, command)
+    }
+
+    fn wait(&mut self, slot: &Arc<Slot>, timeout: Duration) -> Result<Reply, Error> {
+        match self {
+            Self::Client(client) => client.wait(slot),
+            Self::Handle(_) => slot.wait(clock::after(timeout + GRACE)),
+        }
+    }
+
+    /// Posts a command that nobody waits for.
+    pub(crate) fn post(&mut self, timeout: Duration, command: Command) -> Result<(), Error> {
+        match self {
+            Self::Client(client) => client.submit(timeout, command),
+            Self::Handle(handle) => handle.mailbox().post(
+                Post::Command {
+                    command,
+                    slot: None,
+                    sink: None,
+                },
+                clock::after(timeout),
+            ),
+        }
+    }
+}
+
+/// The core answers by the call's deadline; only a reactor that is held up is
+/// later than that.
+const GRACE: Duration = Duration::from_secs(1);

@@ -1,0 +1,281 @@
+//! SEND, ACK and NACK: frames that the calling thread writes.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use bytes::BytesMut;
+use serde::Serialize;
+
+use crate::{
+    clock,
+    core::{Command, Outgoing, TransactionStep, Waiter, receipt_headers, receipt_text},
+    error::{Error, Misuse},
+    frame::{self, EncodeError, Encoder, Version},
+    mailbox::Slot,
+    message::Message,
+    port::Port,
+};
+
+/// A SEND in the making (STOMP 1.2 §SEND).
+#[derive(Debug)]
+#[must_use = "nothing leaves before publish() is called"]
+pub struct Publish<'a> {
+    port: Port<'a>,
+    destination: Cow<'a, str>,
+    headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    body: Cow<'a, [u8]>,
+    receipt: bool,
+    replay: bool,
+    timeout: Option<Duration>,
+    transaction: Option<u64>,
+}
+
+impl<'a> Publish<'a> {
+    pub(crate) fn new(port: Port<'a>, destination: Cow<'a, str>, transaction: Option<u64>) -> Self {
+        Self {
+            port,
+            destination,
+            headers: Vec::new(),
+            body: Cow::Borrowed(b""),
+            receipt: false,
+            replay: false,
+            timeout: None,
+            transaction,
+        }
+    }
+
+    /// One more header. `destination`, `receipt`, `transaction` and
+    /// `content-length` are written by the library.
+    pub fn header(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The body.
+    pub fn body(mut self, body: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        self.body = Cow::Borrowed(body.as_ref());
+        self
+    }
+
+    /// A value as JSON, with `content-type:application/json`.
+    ///
+    /// # Errors
+    /// If the value cannot be written as JSON.
+    pub fn json(mut self, value: &impl Serialize) -> Result<Self, serde_json::Error> {
+        self.body = Cow::Owned(serde_json::to_vec(value)?);
+        Ok(self.header("content-type", "application/json"))
+    }
+
+    /// Ask for a RECEIPT: [`publish`](Self::publish) returns when it came.
+    pub fn receipt(mut self) -> Self {
+        self.receipt = true;
+        self
+    }
+
+    /// Let the frame leave again on the next connection if this one ends before
+    /// the RECEIPT came: at least once instead of at most once. Implies
+    /// [`receipt`](Self::receipt); not for frames of a transaction, which ends
+    /// with its connection.
+    pub fn replay(mut self) -> Self {
+        self.receipt = true;
+        self.replay = true;
+        self
+    }
+
+    /// How long the frame may wait to leave and for its RECEIPT. Default:
+    /// `Timeouts::call`.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Hands the frame over. Without a receipt it returns once the frame is in
+    /// the outbox, with one when the broker has confirmed.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if the frame cannot be written, [`Error::Timeout`]
+    /// with the stage it was in, [`Error::Broker`] if the broker answered with an
+    /// ERROR, [`Error::Lost`] if the connection ended before the RECEIPT,
+    /// [`Error::Closed`] after the end.
+    pub fn publish(mut self) -> Result<(), Error> {
+        let timeout = self.patience();
+        if self.receipt {
+            let outgoing = self.encode()?;
+            let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
+            return self.port.call(timeout, None, call).map(drop);
+        }
+        let outgoing = self.encode()?;
+        self.port.post(timeout, Command::Publish(outgoing))
+    }
+
+    /// Hands the frame over with a receipt and does not wait for it: for many
+    /// frames in flight at once.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish), but for what only the broker's answer can tell.
+    pub fn begin(mut self) -> Result<Pending, Error> {
+        self.receipt = true;
+        let timeout = self.patience();
+        let outgoing = self.encode()?;
+        let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
+        let slot = self.port.begin(timeout, None, call)?;
+        Ok(Pending { slot, timeout })
+    }
+
+    fn patience(&self) -> Duration {
+        self.timeout
+            .unwrap_or(self.port.mailbox().config.timeouts.call)
+    }
+
+    fn encode(&self) -> Result<Outgoing, Error> {
+        if self.destination.is_empty() {
+            return Err(Misuse::NoDestination.into());
+        }
+        let mailbox = self.port.mailbox();
+        let receipt = self.receipt.then(|| mailbox.receipt());
+        let mut needs = needs(&self.destination);
+        let room = self.body.len() + self.destination.len() + 64 + self.headers.len() * 48;
+        let mut buffer = BytesMut::with_capacity(room);
+        let mut frame = Encoder::new(&mut buffer, frame::Command::Send, Version::V1_2);
+        frame.header("destination", &self.destination)?;
+        for (name, value) in &self.headers {
+            if RESERVED.contains(&&**name) {
+                return Err(Misuse::Header(name.to_string()).into());
+            }
+            needs = needs.max(self::needs(name)).max(self::needs(value));
+            frame.header(name, value)?;
+        }
+        if let Some(id) = self.transaction {
+            frame.header("transaction", &transaction_text(id))?;
+        }
+        if let Some(id) = receipt {
+            receipt_headers(&mut frame, mailbox.config.dialect, &receipt_text(id))?;
+        }
+        frame.finish(&self.body)?;
+        Ok(Outgoing {
+            octets: buffer.freeze(),
+            needs,
+            receipt,
+            waiter: Waiter::NONE,
+            deadline: clock::after(self.patience()),
+            replay: self.replay && self.transaction.is_none(),
+            epoch: None,
+            transaction: self.transaction.map(|id| (id, TransactionStep::Within)),
+        })
+    }
+}
+
+/// A frame whose RECEIPT is under way.
+#[derive(Debug)]
+pub struct Pending {
+    slot: Arc<Slot>,
+    timeout: Duration,
+}
+
+impl Pending {
+    /// Waits for the RECEIPT, on a thread other than the one that turns the
+    /// reactor; with a [`Client`](crate::Client) call
+    /// [`Client::confirm`](crate::Client::confirm).
+    ///
+    /// # Errors
+    /// As [`Publish::publish`].
+    pub fn wait(self) -> Result<(), Error> {
+        let grace = Duration::from_secs(1);
+        self.slot.wait(clock::after(self.timeout + grace)).map(drop)
+    }
+
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+}
+
+const RESERVED: &[&str] = &["destination", "receipt", "transaction", "content-length"];
+
+/// The oldest version in which an escaped text means what it should: escapes
+/// came with 1.1, that of the carriage return with 1.2.
+pub(crate) fn needs(text: &str) -> Version {
+    match text.bytes().fold(0, |worst: u8, octet| {
+        worst.max(match octet {
+            b'\r' => 2,
+            b'\n' | b':' | b'\\' => 1,
+            _ => 0,
+        })
+    }) {
+        0 => Version::V1_0,
+        1 => Version::V1_1,
+        _ => Version::V1_2,
+    }
+}
+
+/// ACK or NACK of a message, as the version of its connection has it (STOMP 1.2
+/// §ACK: `id`; 1.1: `message-id` and `subscription`).
+pub(crate) fn encode_ack(
+    message: &Message,
+    command: frame::Command,
+    transaction: Option<u64>,
+    patience: Duration,
+) -> Result<Outgoing, Error> {
+    if !message.is_acknowledgeable() {
+        return Err(Misuse::NotAcknowledgeable.into());
+    }
+    let version = message.frame().version();
+    let mut buffer = BytesMut::with_capacity(128);
+    let mut frame = Encoder::new(&mut buffer, command, version);
+    if version == Version::V1_2 {
+        let id = message.header("ack").ok_or(Misuse::NotAcknowledgeable)?;
+        frame.header("id", &id)?;
+    } else {
+        frame.header("message-id", &message.message_id())?;
+        frame.header("subscription", &message.subscription())?;
+    }
+    if let Some(id) = transaction {
+        frame.header("transaction", &transaction_text(id))?;
+    }
+    frame.finish(b"")?;
+    let needs = match command {
+        frame::Command::Nack => Version::V1_1,
+        _ => Version::V1_0,
+    };
+    Ok(Outgoing {
+        octets: buffer.freeze(),
+        needs,
+        receipt: None,
+        waiter: Waiter::NONE,
+        deadline: clock::after(patience),
+        replay: false,
+        epoch: Some(message.epoch()),
+        transaction: transaction.map(|id| (id, TransactionStep::Within)),
+    })
+}
+
+/// A frame of a transaction that carries nothing else: BEGIN, COMMIT, ABORT.
+pub(crate) fn encode_transaction(
+    port: &Port<'_>,
+    command: frame::Command,
+    id: u64,
+    step: TransactionStep,
+    receipt: bool,
+) -> Result<Outgoing, EncodeError> {
+    let mailbox = port.mailbox();
+    let receipt = receipt.then(|| mailbox.receipt());
+    let mut buffer = BytesMut::with_capacity(64);
+    let mut frame = Encoder::new(&mut buffer, command, Version::V1_2);
+    frame.header("transaction", &transaction_text(id))?;
+    if let Some(id) = receipt {
+        receipt_headers(&mut frame, mailbox.config.dialect, &receipt_text(id))?;
+    }
+    frame.finish(b"")?;
+    Ok(Outgoing {
+        octets: buffer.freeze(),
+        needs: Version::V1_0,
+        receipt,
+        waiter: Waiter::NONE,
+        deadline: clock::after(mailbox.config.timeouts.call),
+        replay: false,
+        epoch: None,
+        transaction: Some((id, step)),
+    })
+}
+
+fn transaction_text(id: u64) -> String {
+    format!("t{id}")
+}

@@ -1,0 +1,445 @@
+//! The poll loop that joins core and link: the only place that waits.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Poll, Token, Waker};
+
+use crate::{
+    clock,
+    config::{Config, Credentials, Overflow, QueueLimits},
+    core::{Command, Core, Input, Key, Output, Phase, Reply, Ticket, Waiter},
+    error::{Error, LinkError},
+    event::Event,
+    frame::Frame,
+    mailbox::{Mailbox, Post, Slot},
+    message::Message,
+    net::{Link, LinkEvent, Tls, Upgraded, check_headers},
+    offload,
+    queue::{Pushed, Queue},
+};
+
+const WAKE: Token = Token(0);
+const LINK: Token = Token(1);
+
+/// WebSocket messages read in one turn before everything else has its go.
+const RUN: usize = 64;
+
+/// Where a subscription delivers.
+#[derive(Clone)]
+pub(crate) struct Sink {
+    pub(crate) id: Arc<str>,
+    pub(crate) queue: Arc<Queue<Message>>,
+    /// Whether its messages are acknowledged by the application.
+    pub(crate) acknowledges: bool,
+    /// Whether the queue ends with the subscription; one shared by several does not.
+    pub(crate) owned: bool,
+}
+
+/// Turned by one thread, the caller's or its own.
+pub(crate) struct Reactor {
+    config: Arc<Config>,
+    poll: Poll,
+    ready: Events,
+    core: Core,
+    tls: Tls,
+    link: Option<(Ticket, Link)>,
+    heard: u64,
+    mailbox: Arc<Mailbox>,
+    waiters: BTreeMap<Waiter, Arc<Slot>>,
+    sinks: BTreeMap<Key, Sink>,
+    events: Arc<Queue<Event>>,
+    /// A message for which its queue had no room; nothing is read meanwhile.
+    parked: Option<(Key, Message)>,
+    /// The application ends the client: what still arrives is dropped.
+    closing: bool,
+    /// The last turn stopped reading although there was more.
+    more: bool,
+}
+
+impl Reactor {
+    pub(crate) fn new(config: Config) -> Result<Self, Error> {
+        check_headers(&config.upgrade_headers)?;
+        let tls = Tls::new(&config.tls)?;
+        let config = Arc::new(config);
+        let poll = Poll::new().map_err(system)?;
+        let waker = Waker::new(poll.registry(), WAKE).map_err(system)?;
+        let mailbox = Arc::new(Mailbox::new(Arc::clone(&config), waker));
+        let limits = QueueLimits {
+            messages: 1_024,
+            octets: usize::MAX,
+            overflow: Overflow::DropOldest,
+        };
+        let events = Queue::new(limits, Arc::<Mailbox>::clone(&mailbox));
+        Ok(Self {
+            poll,
+            ready: Events::with_capacity(8),
+            core: Core::new(Arc::clone(&config), config.seed, clock::now()),
+            tls,
+            link: None,
+            heard: 0,
+            mailbox,
+            waiters: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+            events: Arc::new(events),
+            parked: None,
+            closing: false,
+            more: false,
+            config,
+        })
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    pub(crate) fn events(&self) -> &Arc<Queue<Event>> {
+        &self.events
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.core.phase()
+    }
+
+    /// Whether the client has ended and everybody has been told.
+    pub(crate) fn is_done(&self) -> bool {
+        self.core.phase() == Phase::Closed && self.link.is_none()
+    }
+
+    /// When [`turn`](Self::turn) must run again even if nothing becomes ready.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let link = self
+            .link
+            .as_ref()
+            .and_then(|(_, link)| link.next_deadline());
+        match (self.core.next_deadline(), link) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn raw_fd(&self) -> std::os::fd::RawFd {
+        use std::os::fd::AsRawFd;
+        self.poll.as_raw_fd()
+    }
+
+    /// Waits until there is something to do, at the latest until `limit`, and
+    /// does it. Returns after one run of work.
+    pub(crate) fn turn(&mut self, limit: Option<Instant>) -> io::Result<()> {
+        self.mailbox.drive();
+        let timeout = if std::mem::take(&mut self.more) {
+            Some(Duration::ZERO)
+        } else {
+            let now = clock::now();
+            let next = match (self.next_deadline(), limit) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+            next.map(|at| round_up(at.saturating_duration_since(now)))
+        };
+        match self.poll.poll(&mut self.ready, timeout) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+        let now = clock::now();
+        for event in &self.ready {
+            if event.token() == LINK {
+                if let Some((_, link)) = &mut self.link {
+                    link.ready(event.is_readable(), event.is_writable());
+                }
+            }
+        }
+        self.progress(now);
+        Ok(())
+    }
+
+    /// Does everything that can be done without waiting.
+    pub(crate) fn progress(&mut self, now: Instant) {
+        self.unpark(now);
+        self.read(now);
+        self.drain_mailbox(now);
+        // After reading: a reactor that was held up hears before it judges.
+        if self.core.next_deadline().is_some_and(|at| at <= now) {
+            self.feed(now, Input::Timeout);
+        }
+        self.write(now);
+    }
+
+    fn drain_mailbox(&mut self, now: Instant) {
+        // Before the lane is drained, so that no wake-up is lost.
+        self.mailbox.disarm();
+        loop {
+            let core = &self.core;
+            let Some(post) = self.mailbox.take(|octets| core.has_room(octets)) else {
+                return;
+            };
+            self.take_post(now, post);
+        }
+    }
+
+    fn take_post(&mut self, now: Instant, post: Post) {
+        match post {
+            Post::Command {
+                command,
+                slot,
+                sink,
+            } => {
+                if let (Some(slot), Some(waiter)) = (slot, waiter_of(&command)) {
+                    self.waiters.insert(waiter, slot);
+                }
+                if let Some((key, sink)) = sink {
+                    self.sinks.insert(key, sink);
+                }
+                if matches!(command, Command::Close { .. }) {
+                    self.closing = true;
+                    self.unpark(now);
+                }
+                self.feed(now, Input::Command(command));
+            }
+            Post::Resolved(ticket, answer) => {
+                if let Some((open, link)) = &mut self.link {
+                    if *open == ticket {
+                        link.resolved(now, answer);
+                        self.read(now);
+                    }
+                }
+            }
+            Post::Token(ticket, answer) => self.feed(now, Input::Token(ticket, answer)),
+        }
+    }
+
+    /// Moves the link along and hands what it has to the core.
+    fn read(&mut self, now: Instant) {
+        for _ in 0..RUN {
+            let may_read = self.parked.is_none();
+            let Some((ticket, link)) = &mut self.link else {
+                return;
+            };
+            let ticket = *ticket;
+            match link.poll(now, self.poll.registry(), may_read) {
+                LinkEvent::Message(octets) => self.feed(now, Input::Message(octets)),
+                LinkEvent::Up(Upgraded { subprotocol, peer }) => {
+                    log::info!("WebSocket to {peer} is open, subprotocol {subprotocol:?}");
+                    self.heard = 0;
+                    self.feed(now, Input::LinkUp(ticket));
+                    self.mailbox.set_epoch(self.core.epoch());
+                }
+                LinkEvent::Resolve { host, port } => {
+                    offload::resolve(&self.mailbox, ticket, host, port);
+                }
+                LinkEvent::Idle => return self.hear(now, !may_read),
+                LinkEvent::Down(error) => {
+                    self.link = None;
+                    self.mailbox.set_epoch(0);
+                    self.feed(now, Input::LinkDown(ticket, &error));
+                }
+            }
+        }
+        self.more = true;
+        self.hear(now, false);
+    }
+
+    /// Any octet is life; so are those that wait while reading is paused.
+    fn hear(&mut self, now: Instant, paused: bool) {
+        let Some((_, link)) = &self.link else {
+            return;
+        };
+        let octets = link.octets_read();
+        if octets != self.heard || paused {
+            self.heard = octets;
+            self.core.handle(now, Input::Octets);
+        }
+    }
+
+    fn write(&mut self, now: Instant) {
+        let mut any = false;
+        while let Some((_, link)) = &mut self.link {
+            if !link.wants_frame() {
+                break;
+            }
+            let Some(octets) = self.core.poll_transmit(now) else {
+                break;
+            };
+            any = true;
+            if let Err(e) = link.send(octets) {
+                log::debug!("a frame could not be queued: {e}");
+                break;
+            }
+        }
+        if let Some((_, link)) = &mut self.link {
+            if any || !link.is_flushed() {
+                // A failed write is told by the next read, after what the peer
+                // still had to say.
+                if let Err(e) = link.flush() {
+                    log::debug!("writing failed: {e}");
+                    self.more = true;
+                }
+            }
+        }
+        self.drain(now);
+    }
+
+    fn feed(&mut self, now: Instant, input: Input<'_>) {
+        self.core.handle(now, input);
+        self.drain(now);
+    }
+
+    fn unpark(&mut self, now: Instant) {
+        if let Some((key, message)) = self.parked.take() {
+            self.deliver(key, message);
+            self.drain(now);
+            self.more = self.parked.is_none();
+        }
+    }
+
+    fn drain(&mut self, now: Instant) {
+        while self.parked.is_none() {
+            let Some(output) = self.core.poll() else {
+                return;
+            };
+            self.perform(now, output);
+        }
+    }
+
+    fn perform(&mut self, now: Instant, output: Output) {
+        match output {
+            Output::Deliver { key, epoch, frame } => self.message(key, epoch, frame),
+            Output::Reply(waiter, result) => self.reply(waiter, result),
+            Output::Event(event) => self.tell(event),
+            Output::Ended(key) => {
+                if let Some(sink) = self.sinks.remove(&key) {
+                    if sink.owned {
+                        sink.queue.end();
+                    }
+                }
+            }
+            Output::Open(ticket) => {
+                log::debug!("connecting to {}", self.config.endpoint);
+                let registry = self.poll.registry();
+                let config = Arc::clone(&self.config);
+                let link = Link::open(config, &self.tls, registry, LINK, now);
+                self.link = Some((ticket, link));
+                self.more = true;
+            }
+            Output::Close { code } => {
+                if let Some((_, link)) = &mut self.link {
+                    link.close(now, code, "");
+                    self.more = true;
+                }
+            }
+            Output::Abort => {
+                self.link = None;
+                self.mailbox.set_epoch(0);
+            }
+            Output::NeedToken(ticket, reason) => {
+                if let Credentials::Token { source, .. } = &self.config.credentials {
+                    offload::token(&self.mailbox, ticket, reason, Arc::clone(source));
+                }
+            }
+        }
+    }
+
+    fn message(&mut self, key: Key, epoch: u64, frame: Frame) {
+        let Some(sink) = self.sinks.get(&key) else {
+            return;
+        };
+        let acknowledger = sink.acknowledges.then(|| Arc::clone(&self.mailbox));
+        self.deliver(key, Message::new(frame, epoch, acknowledger));
+    }
+
+    fn deliver(&mut self, key: Key, message: Message) {
+        let Some(sink) = self.sinks.get(&key) else {
+            return;
+        };
+        let size = message.frame().len();
+        match sink.queue.push(message, size) {
+            Pushed::Done | Pushed::Ended => {}
+            Pushed::Full(message) if !self.closing => self.parked = Some((key, message)),
+            Pushed::Full(_) => {}
+            Pushed::Displaced(dropped) => {
+                let subscription = sink.id.to_string();
+                self.core.dropped(dropped);
+                self.tell(Event::SlowConsumer {
+                    subscription,
+                    dropped,
+                });
+            }
+        }
+    }
+
+    fn reply(&mut self, waiter: Waiter, result: Result<Reply, Error>) {
+        if let Some(slot) = self.waiters.remove(&waiter) {
+            slot.put(result);
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        let last = matches!(event, Event::Closed { .. });
+        log::info!("{event:?}");
+        self.events.push(event, 0);
+        if last {
+            self.end();
+        }
+    }
+
+    /// Everybody who waits is answered, every queue ends, nothing is posted any more.
+    fn end(&mut self) {
+        self.events.end();
+        for post in self.mailbox.end() {
+            if let Post::Command {
+                slot: Some(slot), ..
+            } = post
+            {
+                slot.put(Err(Error::Closed));
+            }
+        }
+        for sink in std::mem::take(&mut self.sinks).into_values() {
+            sink.queue.end();
+        }
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        self.end();
+        for slot in std::mem::take(&mut self.waiters).into_values() {
+            slot.put(Err(Error::Closed));
+        }
+    }
+}
+
+fn waiter_of(command: &Command) -> Option<Waiter> {
+    let waiter = match command {
+        Command::Publish(outgoing) => outgoing.waiter,
+        Command::Connect { waiter }
+        | Command::Subscribe { waiter, .. }
+        | Command::Unsubscribe { waiter, .. }
+        | Command::Close { waiter, .. }
+        | Command::Metrics { waiter } => *waiter,
+    };
+    (waiter != Waiter::NONE).then_some(waiter)
+}
+
+/// The poller counts in milliseconds and rounds down; a wait that ends early
+/// would only be begun again.
+fn round_up(wait: Duration) -> Duration {
+    if wait.subsec_nanos() % 1_000_000 == 0 {
+        wait
+    } else {
+        wait + Duration::from_millis(1)
+    }
+}
+
+fn system(source: io::Error) -> Error {
+    LinkError::Io {
+        stage: crate::error::Stage::Connect,
+        source: Arc::new(source),
+    }
+    .into()
+}

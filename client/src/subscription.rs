@@ -1,0 +1,380 @@
+//! Subscriptions: made by a builder, read like a channel.
+
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+
+use crate::{
+    clock,
+    config::QueueLimits,
+    core::{AckMode, Command, Key, Subscribe},
+    error::{Error, Misuse},
+    handle::Handle,
+    mailbox::{Mailbox, Post},
+    message::Message,
+    port::Port,
+    queue::{Popped, Queue},
+    reactor::Sink,
+};
+
+/// A subscription in the making (STOMP 1.2 §SUBSCRIBE).
+#[derive(Debug)]
+#[must_use = "nothing is subscribed to before the last call"]
+pub struct SubscribeRequest<'a> {
+    port: Port<'a>,
+    destination: Cow<'a, str>,
+    id: Option<Cow<'a, str>>,
+    ack: AckMode,
+    headers: Vec<(String, String)>,
+    limits: Option<QueueLimits>,
+    broad: bool,
+    timeout: Option<Duration>,
+}
+
+impl<'a> SubscribeRequest<'a> {
+    pub(crate) fn new(port: Port<'a>, destination: Cow<'a, str>) -> Self {
+        Self {
+            port,
+            destination,
+            id: None,
+            ack: AckMode::Auto,
+            headers: Vec::new(),
+            limits: None,
+            broad: false,
+            timeout: None,
+        }
+    }
+
+    /// The `id` header, kept over reconnects. Default: a number of the client's own.
+    pub fn id(mut self, id: impl Into<Cow<'a, str>>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// How messages are acknowledged. Default: [`AckMode::Auto`].
+    pub fn ack(mut self, mode: AckMode) -> Self {
+        self.ack = mode;
+        self
+    }
+
+    /// Which messages the broker is to send, in the broker's own language.
+    pub fn selector(self, selector: impl Into<String>) -> Self {
+        self.header("selector", selector)
+    }
+
+    /// One more header. `id`, `destination`, `ack` and `receipt` are written by
+    /// the library.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The bound of the queue, and what happens when it is full. Default:
+    /// `Limits::queue`. A [`Client`](crate::Client) that turns its own reactor
+    /// has one queue for all its subscriptions; there this has no effect.
+    pub fn queue(mut self, limits: QueueLimits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Allow a wildcard at the root of a domain without a selector.
+    pub fn allow_broad(mut self) -> Self {
+        self.broad = true;
+        self
+    }
+
+    /// How long to wait for a connection and for the RECEIPT. Default: `Timeouts::call`.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sends SUBSCRIBE and waits for its RECEIPT; `inbox` is where it delivers,
+    /// or a queue of its own is made.
+    pub(crate) fn establish(
+        mut self,
+        inbox: Option<Arc<Queue<Message>>>,
+    ) -> Result<Established, Error> {
+        self.check()?;
+        let mailbox = Arc::clone(self.port.mailbox());
+        let key = mailbox.key();
+        let id: Arc<str> = match &self.id {
+            Some(id) => (**id).into(),
+            None => key.0.to_string().into(),
+        };
+        let owned = inbox.is_none();
+        let limits = self.limits.unwrap_or(mailbox.config.limits.queue);
+        let queue =
+            inbox.unwrap_or_else(|| Arc::new(Queue::new(limits, Arc::<Mailbox>::clone(&mailbox))));
+        let sink = Sink {
+            id: Arc::clone(&id),
+            queue: Arc::clone(&queue),
+            acknowledges: self.ack != AckMode::Auto,
+            owned,
+        };
+        let timeout = self.timeout.unwrap_or(mailbox.config.timeouts.call);
+        let subscribe = Subscribe {
+            key,
+            id: id.to_string(),
+            destination: self.destination.into_owned(),
+            ack: self.ack,
+            headers: self.headers,
+        };
+        let deadline = clock::after(timeout);
+        self.port
+            .call(timeout, Some((key, sink)), |waiter| Command::Subscribe {
+                subscribe,
+                waiter,
+                deadline,
+            })?;
+        Ok(Established {
+            key,
+            id,
+            queue,
+            owned,
+        })
+    }
+
+    fn check(&self) -> Result<(), Misuse> {
+        if self.destination.is_empty() {
+            return Err(Misuse::NoDestination);
+        }
+        for (name, _) in &self.headers {
+            if RESERVED.contains(&name.as_str()) {
+                return Err(Misuse::Header(name.clone()));
+            }
+        }
+        let selected = self.headers.iter().any(|(name, _)| name == "selector");
+        if !selected && !self.broad && is_broad(&self.destination) {
+            return Err(Misuse::BroadSubscription(self.destination.to_string()));
+        }
+        Ok(())
+    }
+}
+
+impl SubscribeRequest<'_> {
+    /// Subscribes; returns when the broker has confirmed, with a queue of the
+    /// subscription's own.
+    ///
+    /// # Errors
+    /// [`Error::Broker`] if the broker refused, [`Error::Timeout`] if it did not
+    /// answer (the subscription does not exist then), [`Error::Misuse`] for an id
+    /// that is taken or a destination that covers a whole domain.
+    pub fn subscribe(self) -> Result<Subscription, Error> {
+        match &self.port {
+            Port::Handle(handle) => {
+                let handle = (*handle).clone();
+                let made = self.establish(None)?;
+                Ok(Subscription { made, handle })
+            }
+            Port::Client(client) => {
+                let (inbox, handle) = (client.inbox(), client.handle());
+                let made = self.establish(Some(inbox))?;
+                Ok(Subscription { made, handle })
+            }
+        }
+    }
+}
+
+const RESERVED: &[&str] = &["id", "destination", "ack", "receipt", "content-length"];
+
+/// A wildcard for everything below the root of a domain, or below the root of all.
+fn is_broad(destination: &str) -> bool {
+    let mut segments = destination.split('/').filter(|s| !s.is_empty());
+    let wild = |segment: &str| matches!(segment, "**" | ">" | "#");
+    match (segments.next(), segments.next(), segments.next()) {
+        (Some(first), None, _) => wild(first),
+        (Some(_), Some(second), None) => wild(second),
+        (Some(_), Some(_), Some(_)) | (None, _, _) => false,
+    }
+}
+
+pub(crate) struct Established {
+    pub(crate) key: Key,
+    pub(crate) id: Arc<str>,
+    pub(crate) queue: Arc<Queue<Message>>,
+    pub(crate) owned: bool,
+}
+
+impl Established {
+    /// Nobody reads its queue any more: the reactor must not wait for room in it.
+    fn abandon(&self) {
+        if self.owned {
+            self.queue.abandon();
+        }
+    }
+}
+
+/// Messages of one destination, as the broker sends them. Iterating blocks
+/// until the next, and ends when the client ends or the subscription does.
+///
+/// It survives lost connections: the client subscribes again by itself. Dropped
+/// it unsubscribes, without waiting.
+///
+/// One that a [`Client`](crate::Client) made shares that client's inbox; its
+/// messages come out of [`Client::recv`](crate::Client::recv), too.
+pub struct Subscription {
+    made: Established,
+    handle: Handle,
+}
+
+impl Subscription {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.made.id
+    }
+
+    /// How many messages wait in its queue.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.made.queue.len()
+    }
+
+    /// Whether no message waits in its queue.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Waits for the next message.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] once there will be none any more;
+    /// [`Misuse::WouldDeadlock`] on the thread that turns the reactor.
+    pub fn recv(&self) -> Result<Message, Error> {
+        if let Some(message) = self.try_recv()? {
+            return Ok(message);
+        }
+        self.handle.check_thread()?;
+        match self.made.queue.pop(None) {
+            Popped::Item(message) => Ok(message),
+            Popped::Empty | Popped::Ended => Err(Error::Closed),
+        }
+    }
+
+    /// Waits for the next message, at most so long; `None` if none came.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Option<Message>, Error> {
+        if let Some(message) = self.try_recv()? {
+            return Ok(Some(message));
+        }
+        self.handle.check_thread()?;
+        match self.made.queue.pop(Some(clock::after(timeout))) {
+            Popped::Item(message) => Ok(Some(message)),
+            Popped::Empty => Ok(None),
+            Popped::Ended => Err(Error::Closed),
+        }
+    }
+
+    /// The next message if one is there.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] once there will be none any more.
+    pub fn try_recv(&self) -> Result<Option<Message>, Error> {
+        match self.made.queue.try_pop() {
+            Popped::Item(message) => Ok(Some(message)),
+            Popped::Empty => Ok(None),
+            Popped::Ended => Err(Error::Closed),
+        }
+    }
+
+    /// Ends the subscription; returns when the broker has confirmed.
+    ///
+    /// # Errors
+    /// [`Error::Broker`], [`Error::Timeout`], [`Error::Closed`]. The
+    /// subscription is gone in any case.
+    pub fn unsubscribe(self) -> Result<(), Error> {
+        self.unsubscribe_with(&[])
+    }
+
+    /// As [`unsubscribe`](Self::unsubscribe), with more headers (some brokers
+    /// want `durable:true` to forget a durable subscription).
+    ///
+    /// # Errors
+    /// As [`unsubscribe`](Self::unsubscribe).
+    pub fn unsubscribe_with(self, headers: &[(&str, &str)]) -> Result<(), Error> {
+        self.made.abandon();
+        let mut port = Port::Handle(&self.handle);
+        end(&mut port, self.made.key, headers)
+    }
+}
+
+/// UNSUBSCRIBE, confirmed.
+pub(crate) fn end(port: &mut Port<'_>, key: Key, headers: &[(&str, &str)]) -> Result<(), Error> {
+    let timeout = port.mailbox().config.timeouts.call;
+    let deadline = clock::after(timeout);
+    let headers = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let call = |waiter| Command::Unsubscribe {
+        key,
+        headers,
+        waiter,
+        deadline,
+    };
+    port.call(timeout, None, call).map(drop)
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.made.abandon();
+        let mailbox = self.handle.mailbox();
+        // After unsubscribe() this finds nothing to do.
+        mailbox.post_now(Post::Command {
+            command: Command::Unsubscribe {
+                key: self.made.key,
+                headers: Vec::new(),
+                waiter: crate::core::Waiter::NONE,
+                deadline: clock::after(mailbox.config.timeouts.call),
+            },
+            slot: None,
+            sink: None,
+        });
+    }
+}
+
+impl Iterator for Subscription {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        self.recv().ok()
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Subscription({:?})", self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_broad;
+
+    #[test]
+    fn only_a_wildcard_at_the_root_of_a_domain_is_broad() {
+        for broad in [
+            "/events/**",
+            "/topic/>",
+            "#",
+            "/**",
+            "/topic/#",
+            "events/**",
+            "/events/**/",
+        ] {
+            assert!(is_broad(broad), "{broad}");
+        }
+        for fine in [
+            "/events/queue/**",
+            "/topic/a",
+            "/topic/a.#",
+            "/topic/*",
+            "/queue/x",
+            "/",
+        ] {
+            assert!(!is_broad(fine), "{fine}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Transactions (STOMP 1.2 §BEGIN, §COMMIT, §ABORT).
+
+use std::borrow::Cow;
+
+use crate::{
+    core::{Command, Outgoing, TransactionStep},
+    error::{Error, Misuse},
+    frame,
+    message::Message,
+    port::Port,
+    publish::{Publish, encode_ack, encode_transaction},
+};
+
+/// Frames that take effect together, or not at all. Dropped without
+/// [`commit`](Self::commit) it is aborted. It ends with the connection it was
+/// begun on: its later frames and the commit fail with [`Error::Lost`].
+#[derive(Debug)]
+#[must_use = "a transaction that is dropped is aborted"]
+pub struct Transaction<'a> {
+    port: Port<'a>,
+    id: u64,
+    ended: bool,
+}
+
+impl<'a> Transaction<'a> {
+    pub(crate) fn begin(mut port: Port<'a>) -> Result<Self, Error> {
+        let id = port.mailbox().transaction();
+        let step = TransactionStep::Begin;
+        let begin = encode_transaction(&port, frame::Command::Begin, id, step, false)?;
+        let timeout = port.mailbox().config.timeouts.call;
+        port.post(timeout, Command::Publish(begin))?;
+        Ok(Self {
+            port,
+            id,
+            ended: false,
+        })
+    }
+
+    /// Publishes within the transaction.
+    pub fn send<'b>(&'b mut self, destination: impl Into<Cow<'b, str>>) -> Publish<'b> {
+        Publish::new(self.port.reborrow(), destination.into(), Some(self.id))
+    }
+
+    /// Acknowledges within the transaction.
+    ///
+    /// # Errors
+    /// As [`Message::ack`].
+    pub fn ack(&mut self, message: &Message) -> Result<(), Error> {
+        self.acknowledge(message, frame::Command::Ack)
+    }
+
+    /// Refuses a message within the transaction.
+    ///
+    /// # Errors
+    /// As [`Message::nack`].
+    pub fn nack(&mut self, message: &Message) -> Result<(), Error> {
+        self.acknowledge(message, frame::Command::Nack)
+    }
+
+    /// Makes all of it happen; returns when the broker has confirmed.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] if the connection ended meanwhile: before the COMMIT left
+    /// nothing has happened, after it that is unknown. Else as [`Publish::publish`].
+    pub fn commit(self) -> Result<(), Error> {
+        self.end(frame::Command::Commit)
+    }
+
+    /// Makes none of it happen; returns when the broker has confirmed.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn abort(self) -> Result<(), Error> {
+        self.end(frame::Command::Abort)
+    }
+
+    fn acknowledge(&mut self, message: &Message, command: frame::Command) -> Result<(), Error> {
+        let timeout = self.port.mailbox().config.timeouts.call;
+        if message.epoch() != self.port.mailbox().epoch() {
+            return Err(Misuse::StaleDelivery.into());
+        }
+        let outgoing = encode_ack(message, command, Some(self.id), timeout)?;
+        self.port.post(timeout, Command::Publish(outgoing))
+    }
+
+    fn end(mut self, command: frame::Command) -> Result<(), Error> {
+        self.ended = true;
+        let timeout = self.port.mailbox().config.timeouts.call;
+        let step = TransactionStep::End;
+        let outgoing = encode_transaction(&self.port, command, self.id, step, true)?;
+        let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
+        self.port.call(timeout, None, call).map(drop)
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let step = TransactionStep::End;
+        let (id, command) = (self.id, frame::Command::Abort);
+        let timeout = self.port.mailbox().config.timeouts.call;
+        let aborted = encode_transaction(&self.port, command, id, step, false)
+            .map_err(Error::from)
+            .and_then(|abort| self.port.post(timeout, Command::Publish(abort)));
+        if let Err(e) = aborted {
+            log::debug!("a transaction could not be aborted: {e}");
+        }
+    }
+}
