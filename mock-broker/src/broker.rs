@@ -1,0 +1,288 @@
+//! The handle: a broker on a thread of its own.
+
+use crate::engine::{Engine, token_text};
+use crate::script::Scenario;
+use crate::serve::{Command, Server, Shared};
+use crate::tls::{ServerTls, TlsError};
+use crate::transcript::{Entry, Journal, Transcript, WaitError};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use thiserror::Error;
+
+/// Why a broker could not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The port could not be opened, or the thread not started.
+    #[error("cannot start the broker: {0}")]
+    Io(#[from] io::Error),
+    /// No TLS identity could be made.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Where a broker listens; always on the loopback addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listen {
+    /// The port; 0 is any free one.
+    pub port: u16,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+}
+
+/// A running broker. It stops when it is dropped.
+pub struct MockBroker {
+    shared: Arc<Shared>,
+    journal: Journal,
+    thread: Option<JoinHandle<()>>,
+    listen: Listen,
+    ca_pem: Option<String>,
+    path: String,
+    seed: u64,
+    issued: AtomicU64,
+}
+
+impl MockBroker {
+    /// Starts a broker without TLS on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// [`StartError`] if the port cannot be opened.
+    pub fn start(scenario: Scenario) -> Result<Self, StartError> {
+        Self::start_at(scenario, Listen::default())
+    }
+
+    /// Starts a broker with TLS on a free port of localhost; see
+    /// [`MockBroker::ca_pem`].
+    ///
+    /// # Errors
+    /// [`StartError`] if the port cannot be opened or no certificate be made.
+    pub fn start_tls(scenario: Scenario) -> Result<Self, StartError> {
+        Self::start_at(scenario, Listen { port: 0, tls: true })
+    }
+
+    /// Starts a broker.
+    ///
+    /// # Errors
+    /// [`StartError`] if the port cannot be opened or no certificate be made.
+    pub fn start_at(scenario: Scenario, listen: Listen) -> Result<Self, StartError> {
+        let tls = if listen.tls {
+            Some(ServerTls::generate()?)
+        } else {
+            None
+        };
+        let (acceptor, ca_pem) = tls.map(|t| (t.acceptor, t.ca_pem)).unzip();
+        let seed = scenario.seed;
+        let path = scenario.path.clone().unwrap_or_else(|| "/stomp".to_owned());
+        let engine = Engine::new(scenario);
+        let journal = engine.journal().clone();
+        let server = Server::bind(engine, listen.port, acceptor)?;
+        let listen = Listen {
+            port: server.number(),
+            tls: listen.tls,
+        };
+        let shared = server.shared();
+        let guard = StopsJournal(journal.clone());
+        let thread = std::thread::Builder::new()
+            .name("mock-broker".to_owned())
+            .spawn(move || {
+                let _guard = guard;
+                if let Err(error) = server.run() {
+                    log::error!("the broker died: {error}");
+                }
+            })?;
+        Ok(Self {
+            shared,
+            journal,
+            thread: Some(thread),
+            listen,
+            ca_pem,
+            path,
+            seed,
+            issued: AtomicU64::new(0),
+        })
+    }
+
+    /// The URL for clients, for example `ws://127.0.0.1:4711/stomp`.
+    pub fn url(&self) -> String {
+        let (scheme, host) = if self.listen.tls {
+            ("wss", "localhost")
+        } else {
+            ("ws", "127.0.0.1")
+        };
+        format!("{scheme}://{host}:{}{}", self.listen.port, self.path)
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.listen.port
+    }
+
+    /// The certificate of the authority that signed the broker's, as PEM; it
+    /// is a new one at each start. `None` without TLS.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
+    }
+
+    /// A token for `identity` that is accepted for `ttl` from now on.
+    pub fn issue_token(&self, identity: &str, ttl: Duration) -> String {
+        let n = self.issued.fetch_add(1, Ordering::Relaxed) + 1;
+        let token = token_text(self.seed, n);
+        let identity = identity.to_owned();
+        self.shared.send(Command::Issue {
+            token: token.clone(),
+            identity,
+            ttl,
+        });
+        token
+    }
+
+    /// Ends a token now, or all tokens of an identity.
+    pub fn expire_token(&self, token_or_identity: &str) {
+        self.shared
+            .send(Command::Expire(token_or_identity.to_owned()));
+    }
+
+    /// Fires the rules that wait for this signal.
+    pub fn signal(&self, name: &str) {
+        self.shared.send(Command::Signal(name.to_owned()));
+    }
+
+    /// Ends a connection with FIN and without Close: 1006 for the client.
+    pub fn kick(&self, conn: u64) {
+        self.shared.send(Command::Kick(conn));
+    }
+
+    /// Publishes a message as if a client had sent it.
+    pub fn publish(&self, destination: &str, headers: &[(&str, &str)], body: &[u8]) {
+        let headers = headers
+            .iter()
+            .map(|&(n, v)| (n.to_owned(), v.to_owned()))
+            .collect();
+        let destination = destination.to_owned();
+        self.shared.send(Command::Publish {
+            destination,
+            headers,
+            body: body.to_vec(),
+        });
+    }
+
+    /// Live STOMP sessions now.
+    pub fn sessions(&self) -> usize {
+        self.shared.sessions.load(Ordering::Acquire)
+    }
+
+    /// What happened so far, oldest first. The transcript is bounded; see
+    /// [`MockBroker::dropped_entries`].
+    pub fn transcript(&self) -> Vec<Entry> {
+        self.journal.snapshot().entries
+    }
+
+    /// How many of the oldest entries the transcript has dropped.
+    pub fn dropped_entries(&self) -> u64 {
+        self.journal.snapshot().dropped
+    }
+
+    /// The ring behind the transcript, for following along.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The first entry for which `pred` holds: looks at what is there, then
+    /// waits for more.
+    ///
+    /// # Errors
+    /// [`WaitError`] when `timeout` has passed or the broker stopped.
+    pub fn wait_for(
+        &self,
+        timeout: Duration,
+        pred: impl FnMut(&Entry) -> bool,
+    ) -> Result<Entry, WaitError> {
+        self.journal.wait_for_nth(1, timeout, pred)
+    }
+
+    /// The `nth` entry (from 1) for which `pred` holds.
+    ///
+    /// # Errors
+    /// [`WaitError`] when `timeout` has passed or the broker stopped.
+    pub fn wait_for_nth(
+        &self,
+        nth: usize,
+        timeout: Duration,
+        pred: impl FnMut(&Entry) -> bool,
+    ) -> Result<Entry, WaitError> {
+        self.journal.wait_for_nth(nth, timeout, pred)
+    }
+
+    /// Refuses new connections for a while; those that stand are kept.
+    pub fn refuse(&self, span: Duration) {
+        self.shared.send(Command::Refuse(Some(span)));
+    }
+
+    /// Refuses new connections until [`MockBroker::resume_listening`].
+    pub fn stop_listening(&self) {
+        self.shared.send(Command::Refuse(None));
+    }
+
+    /// Accepts connections again, on the same port.
+    pub fn resume_listening(&self) {
+        self.shared.send(Command::Listen);
+    }
+
+    /// Resets all connections. The port and what the queues hold stay;
+    /// messages that were not acknowledged go back to their queues.
+    pub fn restart(&self) {
+        self.shared.send(Command::Restart);
+    }
+
+    /// Stops the broker and returns what happened.
+    pub fn stop(mut self) -> Transcript {
+        self.join();
+        self.journal.snapshot()
+    }
+
+    /// Waits until the broker's thread ends, which it does only by accident:
+    /// for programs that are nothing but a broker.
+    pub fn wait(mut self) {
+        if let Some(thread) = self.thread.take() {
+            if thread.join().is_err() {
+                log::error!("the broker's thread panicked");
+            }
+        }
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.shared.send(Command::Stop);
+            if thread.join().is_err() {
+                log::error!("the broker's thread panicked");
+            }
+        }
+    }
+}
+
+impl Drop for MockBroker {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+impl fmt::Debug for MockBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockBroker")
+            .field("url", &self.url())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Wakes those who wait for entries, however the thread ends.
+struct StopsJournal(Journal);
+
+impl Drop for StopsJournal {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}

@@ -1,0 +1,180 @@
+//! What the engine knows of one connection.
+
+use crate::http::Request;
+use crate::script::{Between, Cut, Direction, Kind, Span};
+use crate::wire::{Decoder, Frame, Limits, Version};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Accepted; the request has not come.
+    Tcp,
+    /// The request is being answered.
+    Upgrade,
+    /// Frames flow.
+    Open,
+    /// It was ended; nothing more is sent or heard.
+    Over,
+}
+
+#[derive(Debug)]
+pub(super) struct Conn {
+    pub(super) phase: Phase,
+    pub(super) request: Option<Request>,
+    pub(super) decoder: Decoder,
+    pub(super) version: Version,
+    /// The version which the subprotocol names.
+    pub(super) promised: Option<Version>,
+    pub(super) session: Option<Session>,
+    /// DISCONNECT came: nothing that follows is heard.
+    pub(super) farewell: bool,
+    pub(super) connected_at: Option<Duration>,
+    /// How many fitting frames each rule has seen here.
+    pub(super) counts: BTreeMap<usize, u64>,
+    pub(super) frames_in: u64,
+    pub(super) frames_out: u64,
+    pub(super) bytes_out: u64,
+    pub(super) shapes: Shapes,
+    pub(super) held: BTreeMap<String, Vec<Frame>>,
+    pub(super) beats: Beats,
+    pub(super) mute_pong: bool,
+    pub(super) hole: Option<Direction>,
+    /// Stale timers are told by this number.
+    pub(super) hole_generation: u64,
+}
+
+impl Conn {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            phase: Phase::Tcp,
+            request: None,
+            decoder: Decoder::with_limits(Version::V1_2, limits),
+            version: Version::V1_2,
+            promised: None,
+            session: None,
+            farewell: false,
+            connected_at: None,
+            counts: BTreeMap::new(),
+            frames_in: 0,
+            frames_out: 0,
+            bytes_out: 0,
+            shapes: Shapes::default(),
+            held: BTreeMap::new(),
+            beats: Beats::default(),
+            mute_pong: false,
+            hole: None,
+            hole_generation: 0,
+        }
+    }
+
+    pub(super) fn is_suspended(&self) -> bool {
+        self.session.as_ref().is_some_and(|s| s.suspended.is_some())
+    }
+}
+
+/// A STOMP session, from CONNECTED on.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    pub(super) identity: Option<String>,
+    pub(super) token: Option<String>,
+    /// Subscriptions by their id.
+    pub(super) subs: BTreeMap<String, u64>,
+    /// The subscription of each delivery that waits for its ACK.
+    pub(super) pending: BTreeMap<u64, u64>,
+    pub(super) transactions: BTreeMap<String, Vec<Step>>,
+    /// Since when, if it is.
+    pub(super) suspended: Option<Duration>,
+    /// MESSAGEs that wait for the end of the suspension.
+    pub(super) waiting: VecDeque<Frame>,
+}
+
+/// One step of a transaction.
+#[derive(Debug)]
+pub(super) enum Step {
+    Send(Frame),
+    Settle { delivery: u64, nack: bool },
+}
+
+/// The ways frames are laid on the wire, each for so many frames.
+#[derive(Debug, Default)]
+pub(super) struct Shapes {
+    pub(super) split: Sticky<Cut>,
+    pub(super) frag: Sticky<(Cut, Option<Between>)>,
+    pub(super) join: Sticky<(usize, Duration)>,
+    pub(super) kind: Sticky<Kind>,
+    pub(super) drip: Sticky<(usize, Duration)>,
+    /// Frames that wait to be joined: how many, and their octets.
+    pub(super) joined: (usize, Vec<u8>),
+    pub(super) join_generation: u64,
+    /// FIN comes after so many octets of the next WebSocket frame.
+    pub(super) cut: Option<usize>,
+    pub(super) turn: bool,
+}
+
+/// A setting that holds for a number of frames, or for good.
+#[derive(Debug)]
+pub(super) struct Sticky<T>(Option<(T, Option<u64>)>);
+
+impl<T> Default for Sticky<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T: Clone> Sticky<T> {
+    pub(super) fn set(&mut self, value: T, next: Option<u64>) {
+        self.0 = (next != Some(0)).then_some((value, next));
+    }
+
+    /// The setting for one frame.
+    pub(super) fn take(&mut self) -> Option<T> {
+        let (value, next) = self.0.as_mut()?;
+        let value = value.clone();
+        match next {
+            Some(1) => self.0 = None,
+            Some(n) => *n -= 1,
+            None => {}
+        }
+        Some(value)
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+/// The heart-beats of a connection.
+#[derive(Debug)]
+pub(super) struct Beats {
+    /// What was agreed for the broker's.
+    pub(super) out: Option<Duration>,
+    /// How long the client may be silent.
+    pub(super) tolerance: Option<Duration>,
+    pub(super) last_in: Duration,
+    pub(super) last_out: Duration,
+    pub(super) stopped: bool,
+    /// At how many times the agreed interval a beat is sent: a little early,
+    /// so that a client without any tolerance is content.
+    pub(super) factor: f64,
+    pub(super) jitter: Option<Span>,
+    pub(super) octets: Vec<u8>,
+    pub(super) generation: u64,
+}
+
+impl Default for Beats {
+    fn default() -> Self {
+        Self {
+            out: None,
+            tolerance: None,
+            last_in: Duration::ZERO,
+            last_out: Duration::ZERO,
+            stopped: false,
+            factor: 0.8,
+            jitter: None,
+            octets: b"\n".to_vec(),
+            generation: 0,
+        }
+    }
+}

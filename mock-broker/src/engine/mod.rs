@@ -1,0 +1,764 @@
+//! The broker without sockets, clock or thread: inputs and the time go in,
+//! outputs come out.
+//!
+//! Feed [`Engine::handle`], then drain [`Engine::poll`] to `None`; call
+//! `handle` with [`Input::Timeout`] when [`Engine::next_deadline`] has come.
+//! The answer of `next_deadline` may have changed after every `handle`.
+//! Everything of STOMP and of the scenario happens in here, so two ends can
+//! meet in virtual time.
+
+mod beats;
+mod broker;
+mod conn;
+mod hub;
+mod run;
+mod session;
+mod shape;
+mod storm;
+mod tokens;
+
+use crate::http::{Request, Response, refusal};
+use crate::rng::Rng;
+use crate::script::{Between, Cut, Direction, Rule, Scenario, Stage, Trigger};
+use crate::transcript::{How, Journal, Note, Transcript, What};
+use crate::wire::{Frame, Version};
+use conn::{Conn, Phase};
+use hub::Hub;
+use run::{Cx, Event, Run};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use storm::Gale;
+use tokens::Tokens;
+
+/// What the engine is told. Connections are numbered by the caller, from 1 in
+/// the order of accept.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// A connection was accepted.
+    Tcp {
+        /// Its number.
+        conn: u64,
+    },
+    /// Its request came.
+    Upgrade {
+        /// The connection.
+        conn: u64,
+        /// The request.
+        request: &'a Request,
+    },
+    /// Some octets came that are not yet a message: a sign of life.
+    Alive {
+        /// The connection.
+        conn: u64,
+    },
+    /// A whole WebSocket message came.
+    Message {
+        /// The connection.
+        conn: u64,
+        /// What it holds.
+        octets: &'a [u8],
+        /// Whether it was binary; the broker takes both.
+        binary: bool,
+    },
+    /// A ping came.
+    Ping {
+        /// The connection.
+        conn: u64,
+        /// Its payload.
+        octets: &'a [u8],
+    },
+    /// A pong came.
+    Pong {
+        /// The connection.
+        conn: u64,
+        /// Its payload.
+        octets: &'a [u8],
+    },
+    /// The client's Close came; the caller answers it.
+    Close {
+        /// The connection.
+        conn: u64,
+        /// Its code.
+        code: Option<u16>,
+        /// Its reason.
+        reason: &'a str,
+    },
+    /// The connection is over.
+    Closed {
+        /// The connection.
+        conn: u64,
+        /// How it ended.
+        how: &'a How,
+    },
+    /// The caller noticed something about the connection.
+    Note {
+        /// The connection.
+        conn: u64,
+        /// What.
+        note: &'a Note,
+    },
+    /// The octets broke a rule of WebSocket: the connection is to be closed.
+    Breach {
+        /// The connection.
+        conn: u64,
+        /// The code for the Close.
+        code: u16,
+        /// Which rule.
+        why: &'a str,
+    },
+    /// A signal for the rules that wait for it.
+    Signal(&'a str),
+    /// A token is valid from now on.
+    Issue {
+        /// The token.
+        token: &'a str,
+        /// Whose it is.
+        identity: &'a str,
+        /// How long it lives.
+        ttl: Duration,
+    },
+    /// A token ends now (named by itself or by its identity), or `"all"`.
+    Expire(&'a str),
+    /// A message is published as if a client had sent it.
+    Publish {
+        /// The destination.
+        destination: &'a str,
+        /// Its headers.
+        headers: &'a [(&'a str, &'a str)],
+        /// Its body.
+        body: &'a [u8],
+    },
+    /// The connection ends with FIN and without Close.
+    Kick {
+        /// The connection.
+        conn: u64,
+    },
+    /// The listener goes down: for a while, or until [`Input::Listen`].
+    Refuse(Option<Duration>),
+    /// The listener comes up.
+    Listen,
+    /// All connections are reset; queues keep what they hold.
+    Restart,
+    /// Time has passed.
+    Timeout,
+}
+
+/// What the engine wants done, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Output {
+    /// Answer the upgrade with 101.
+    Accept {
+        /// The connection.
+        conn: u64,
+        /// The subprotocol to name.
+        subprotocol: Option<String>,
+        /// Whether Sec-WebSocket-Accept is to be wrong.
+        bad_accept: bool,
+    },
+    /// Answer the request with this and end the connection.
+    Http {
+        /// The connection.
+        conn: u64,
+        /// The answer.
+        response: Response,
+    },
+    /// Never answer this connection, and keep it.
+    Stall {
+        /// The connection.
+        conn: u64,
+    },
+    /// Send one WebSocket message.
+    Message {
+        /// The connection.
+        conn: u64,
+        /// What it holds.
+        octets: Vec<u8>,
+        /// Whether it is binary.
+        binary: bool,
+        /// How it is laid on the wire.
+        how: Plan,
+    },
+    /// Send a ping.
+    Ping {
+        /// The connection.
+        conn: u64,
+        /// Its payload.
+        octets: Vec<u8>,
+    },
+    /// Send a pong.
+    Pong {
+        /// The connection.
+        conn: u64,
+        /// Its payload.
+        octets: Vec<u8>,
+    },
+    /// Send octets outside of WebSocket.
+    Stream {
+        /// The connection.
+        conn: u64,
+        /// The octets.
+        octets: Vec<u8>,
+    },
+    /// Send Close, wait for the client's, end TCP.
+    Close {
+        /// The connection.
+        conn: u64,
+        /// Its code.
+        code: u16,
+        /// Its reason.
+        reason: String,
+    },
+    /// End TCP with FIN and without Close, after what is on its way.
+    Fin {
+        /// The connection.
+        conn: u64,
+    },
+    /// Reset TCP, after what is on its way.
+    Rst {
+        /// The connection.
+        conn: u64,
+    },
+    /// Neither read nor write, but keep TCP.
+    Blackhole {
+        /// The connection.
+        conn: u64,
+        /// Which of the two.
+        direction: Direction,
+    },
+    /// Read and write again.
+    Heal {
+        /// The connection.
+        conn: u64,
+    },
+    /// Accept no connections.
+    Refuse,
+    /// Accept connections again.
+    Listen,
+}
+
+/// How one WebSocket message is laid on the wire. The default is plain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Where it is cut into WebSocket frames.
+    pub cut: Option<Cut>,
+    /// What goes between these.
+    pub between: Option<Between>,
+    /// So many octets at a time, and a pause after each piece.
+    pub drip: Option<(usize, Duration)>,
+    /// Only so many octets of the WebSocket frames are written; FIN follows.
+    pub truncate: Option<usize>,
+}
+
+/// The broker.
+pub struct Engine {
+    scenario: Arc<Scenario>,
+    rules: Arc<[Rule]>,
+    /// How often each rule has fired.
+    fired: Vec<u64>,
+    /// Which kinds of triggers there are at all: most scenarios have few.
+    watches: Watches,
+    now: Duration,
+    port: u16,
+    conns: BTreeMap<u64, Conn>,
+    live: BTreeMap<String, BTreeSet<u64>>,
+    sessions: usize,
+    hub: Hub,
+    tokens: Tokens,
+    timers: BTreeMap<(Duration, u64), Timer>,
+    timer_no: u64,
+    refusals: u64,
+    triggers: VecDeque<(u64, Pending)>,
+    outputs: VecDeque<Output>,
+    journal: Journal,
+    rng: Rng,
+    issued: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Watches {
+    recv: bool,
+    send: bool,
+    frames_out: bool,
+    bytes_out: bool,
+}
+
+/// A trigger that waits until the engine is done with what it is doing.
+#[derive(Debug)]
+enum Pending {
+    Mark(String),
+    FramesOut(u64),
+    BytesOut(u64, u64),
+    Stage(Stage),
+}
+
+#[derive(Debug)]
+enum Timer {
+    BeatOut { conn: u64, generation: u64 },
+    BeatIn { conn: u64, generation: u64 },
+    Token { conn: u64 },
+    Rule { conn: u64, rule: usize },
+    Join { conn: u64, generation: u64 },
+    Heal { conn: u64, generation: u64 },
+    Listen { generation: u64 },
+    Resume(Box<Run>),
+    Storm(Box<Gale>),
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("now", &self.now)
+            .field("conns", &self.conns.len())
+            .field("sessions", &self.sessions)
+            .field("timers", &self.timers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// A broker at time zero.
+    pub fn new(scenario: Scenario) -> Self {
+        let bounds = scenario.bounds;
+        let rules: Arc<[Rule]> = scenario.rules.clone().into();
+        let has = |f: fn(&Trigger) -> bool| rules.iter().any(|r| f(&r.trigger));
+        let watches = Watches {
+            recv: has(|t| matches!(t, Trigger::Recv(_) | Trigger::FramesIn(_))),
+            send: has(|t| matches!(t, Trigger::Send(_))),
+            frames_out: has(|t| matches!(t, Trigger::FramesOut(_))),
+            bytes_out: has(|t| matches!(t, Trigger::BytesOut(_))),
+        };
+        let hub = Hub::new(bounds.queue, bounds.unacked.max(1));
+        let mut engine = Self {
+            fired: vec![0; rules.len()],
+            watches,
+            now: Duration::ZERO,
+            port: 0,
+            conns: BTreeMap::new(),
+            live: BTreeMap::new(),
+            sessions: 0,
+            hub,
+            tokens: Tokens::default(),
+            timers: BTreeMap::new(),
+            timer_no: 0,
+            refusals: 0,
+            triggers: VecDeque::new(),
+            outputs: VecDeque::new(),
+            journal: Journal::new(bounds.transcript, bounds.transcript_octets),
+            rng: Rng::new(scenario.seed),
+            issued: 0,
+            rules,
+            scenario: Arc::new(scenario),
+        };
+        engine.arm_start_rules();
+        engine
+    }
+
+    /// The port which `{port}` stands for in redirects and answers.
+    pub fn set_port(&mut self, port: u16) {
+        self.port = port;
+    }
+
+    /// Takes one input. `now` is the time since the engine's start and never
+    /// goes back.
+    pub fn handle(&mut self, now: Duration, input: Input<'_>) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Tcp { conn } => self.on_tcp(conn),
+            Input::Upgrade { conn, request } => self.on_upgrade(conn, request),
+            Input::Alive { conn } => self.touch(conn),
+            Input::Message {
+                conn,
+                octets,
+                binary: _,
+            } => self.on_message(conn, octets),
+            Input::Ping { conn, octets } => self.on_ping(conn, octets),
+            Input::Pong { conn, octets } => {
+                self.touch(conn);
+                self.record(conn, What::Pong(octets.to_vec()));
+            }
+            Input::Close { conn, code, reason } => {
+                self.record(
+                    conn,
+                    What::CloseIn {
+                        code,
+                        reason: reason.to_owned(),
+                    },
+                );
+                self.over(conn);
+            }
+            Input::Closed { conn, how } => self.on_closed(conn, how),
+            Input::Note { conn, note } => self.record(conn, What::Note(note.clone())),
+            Input::Breach { conn, code, why } => {
+                self.record(
+                    conn,
+                    What::Note(Note::WebSocket {
+                        code,
+                        why: why.to_owned(),
+                    }),
+                );
+                self.shut_close(conn, code, why);
+            }
+            Input::Signal(name) => self.on_signal(name),
+            Input::Issue {
+                token,
+                identity,
+                ttl,
+            } => {
+                self.tokens
+                    .issue(token, Some(identity), self.now.saturating_add(ttl));
+            }
+            Input::Expire(name) => self.expire_tokens(name),
+            Input::Publish {
+                destination,
+                headers,
+                body,
+            } => {
+                let mut frame = Frame::new("SEND")
+                    .with("destination", destination)
+                    .body(body);
+                for (name, value) in headers {
+                    frame = frame.with(name, *value);
+                }
+                if let Err(refused) = self.publish(&frame) {
+                    self.record(
+                        0,
+                        What::Note(Note::Refused {
+                            message: refused.message,
+                        }),
+                    );
+                }
+            }
+            Input::Kick { conn } => {
+                self.record(conn, What::Fault("kick".to_owned()));
+                self.shut_fin(conn);
+            }
+            Input::Refuse(span) => self.refuse_connections(span),
+            Input::Listen => self.listen_again(),
+            Input::Restart => {
+                self.record(0, What::Fault("restart".to_owned()));
+                let all: Vec<u64> = self.conns.keys().copied().collect();
+                for conn in all {
+                    self.shut_rst(conn);
+                }
+            }
+            Input::Timeout => self.on_timeout(),
+        }
+        self.settle();
+    }
+
+    /// The next thing to do; `None` until the next [`Engine::handle`].
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Timeout`] is due, as time since the engine's start.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.timers.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Live STOMP sessions.
+    pub fn sessions(&self) -> usize {
+        self.sessions
+    }
+
+    /// Issues a token by itself, for use without a
+    /// [`MockBroker`](crate::MockBroker).
+    pub fn issue_token(&mut self, now: Duration, identity: &str, ttl: Duration) -> String {
+        self.issued += 1;
+        let token = token_text(self.scenario.seed, self.issued);
+        self.handle(
+            now,
+            Input::Issue {
+                token: &token,
+                identity,
+                ttl,
+            },
+        );
+        token
+    }
+
+    /// A copy of what happened.
+    pub fn transcript(&self) -> Transcript {
+        self.journal.snapshot()
+    }
+
+    /// The ring behind the transcript.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The scenario it plays.
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    fn record(&self, conn: u64, what: What) {
+        self.journal.push(self.now, conn, what);
+    }
+
+    fn fault(&self, conn: u64, words: impl Into<String>) {
+        self.record(conn, What::Fault(words.into()));
+    }
+
+    fn arm(&mut self, at: Duration, timer: Timer) {
+        self.timer_no += 1;
+        self.timers.insert((at, self.timer_no), timer);
+    }
+
+    fn on_timeout(&mut self) {
+        while let Some(entry) = self.timers.first_entry() {
+            if entry.key().0 > self.now {
+                break;
+            }
+            match entry.remove() {
+                Timer::BeatOut { conn, generation } => self.beat_out(conn, generation),
+                Timer::BeatIn { conn, generation } => self.beat_in(conn, generation),
+                Timer::Token { conn } => self.check_token(conn),
+                Timer::Rule { conn, rule } => self.rule_due(conn, rule),
+                Timer::Join { conn, generation } => self.join_due(conn, generation),
+                Timer::Heal { conn, generation } => self.heal(conn, generation),
+                Timer::Listen { generation } => {
+                    if generation == self.refusals {
+                        self.listen_again();
+                    }
+                }
+                Timer::Resume(run) => self.run(*run),
+                Timer::Storm(gale) => self.blow(*gale),
+            }
+            self.settle();
+        }
+    }
+
+    /// Delivers from queues and fires what waits, until nothing is left.
+    fn settle(&mut self) {
+        let mut budget = 1000;
+        loop {
+            while let Some((sub, item)) = self.hub.next_delivery() {
+                self.deliver(sub, item);
+            }
+            let Some((conn, pending)) = self.triggers.pop_front() else {
+                return;
+            };
+            if budget == 0 {
+                self.triggers.clear();
+                self.record(conn, What::Note(Note::ScriptLoop));
+                continue;
+            }
+            budget -= 1;
+            self.fire_pending(conn, pending);
+        }
+    }
+
+    fn on_tcp(&mut self, conn: u64) {
+        self.conns.insert(conn, Conn::new(self.scenario.limits));
+        self.record(conn, What::Tcp);
+        self.arm_rules(conn, crate::script::Origin::Tcp);
+        let actions = self.fire(conn, Event::Stage(Stage::Tcp));
+        self.run(Run::new(conn, Cx::None, actions));
+    }
+
+    fn on_upgrade(&mut self, conn: u64, request: &Request) {
+        let (path, headers) = (request.path.clone(), request.headers.clone());
+        self.record(conn, What::Upgrade { path, headers });
+        let Some(c) = self.conns.get_mut(&conn) else {
+            return;
+        };
+        if c.phase != Phase::Tcp {
+            return;
+        }
+        c.phase = Phase::Upgrade;
+        c.request = Some(request.clone());
+        if self
+            .scenario
+            .path
+            .as_deref()
+            .is_some_and(|path| path != request.route())
+        {
+            self.answer(
+                conn,
+                Response::text(404, "There is no broker at this path.\n"),
+            );
+        } else if let Some(response) = refusal(request) {
+            self.answer(conn, response);
+        } else {
+            let actions = self.fire(conn, Event::Stage(Stage::Upgrade));
+            let cx = Cx::Upgrade {
+                subprotocol: None,
+                bad_accept: false,
+            };
+            self.run(Run::new(conn, cx, actions));
+        }
+    }
+
+    /// Answers the request without an upgrade.
+    fn answer(&mut self, conn: u64, mut response: Response) {
+        let port = self.port.to_string();
+        for (_, value) in &mut response.headers {
+            *value = value.replace("{port}", &port);
+        }
+        if let Ok(text) = std::str::from_utf8(&response.body) {
+            response.body = text.replace("{port}", &port).into_bytes();
+        }
+        self.record(
+            conn,
+            What::Http {
+                status: response.status,
+            },
+        );
+        self.over(conn);
+        self.outputs.push_back(Output::Http { conn, response });
+    }
+
+    /// Completes the upgrade.
+    fn accept(&mut self, conn: u64, forced: Option<Option<String>>, bad_accept: bool) {
+        let Some(c) = self.conns.get_mut(&conn) else {
+            return;
+        };
+        let Some(request) = c.request.as_ref().filter(|_| c.phase == Phase::Upgrade) else {
+            return;
+        };
+        let offered: Vec<&str> = request.headers.tokens("Sec-WebSocket-Protocol").collect();
+        let known = self.scenario.subprotocols.iter().map(String::as_str);
+        let subprotocol = forced.unwrap_or_else(|| {
+            known
+                .chain(["v12.stomp", "v11.stomp", "v10.stomp"])
+                .find(|name| offered.contains(name))
+                .map(str::to_owned)
+        });
+        c.phase = Phase::Open;
+        c.beats.last_in = self.now;
+        c.promised = match subprotocol.as_deref() {
+            Some("v12.stomp") => Some(Version::V1_2),
+            Some("v11.stomp") => Some(Version::V1_1),
+            Some("v10.stomp") => Some(Version::V1_0),
+            Some(_) | None => None,
+        };
+        self.record(
+            conn,
+            What::Open {
+                subprotocol: subprotocol.clone(),
+            },
+        );
+        self.outputs.push_back(Output::Accept {
+            conn,
+            subprotocol,
+            bad_accept,
+        });
+        self.arm_rules(conn, crate::script::Origin::Open);
+        let actions = self.fire(conn, Event::Stage(Stage::Open));
+        self.run(Run::new(conn, Cx::None, actions));
+    }
+
+    fn on_message(&mut self, conn: u64, octets: &[u8]) {
+        self.touch(conn);
+        let Some(c) = self.conns.get_mut(&conn) else {
+            return;
+        };
+        if c.phase != Phase::Open {
+            return;
+        }
+        c.decoder.feed(octets);
+        let mut whole = 0;
+        loop {
+            let Some(c) = self.conns.get_mut(&conn) else {
+                return;
+            };
+            if c.phase != Phase::Open {
+                return;
+            }
+            let next = c.decoder.next_frame();
+            let beats = c.decoder.take_beats();
+            // EOLs that trail a frame in the same message are no heart-beats
+            // worth an entry; a message of nothing but EOLs is one.
+            if beats > 0 && whole == 0 && next == Ok(None) {
+                self.record(conn, What::BeatIn);
+            }
+            match next {
+                Ok(Some(frame)) => {
+                    whole += 1;
+                    self.on_frame(conn, frame);
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    let refused = session::Refused::new(error.to_string());
+                    self.refuse(conn, error.receipt, refused, None);
+                    return;
+                }
+            }
+            while let Some((sub, item)) = self.hub.next_delivery() {
+                self.deliver(sub, item);
+            }
+        }
+    }
+
+    fn on_frame(&mut self, conn: u64, frame: Frame) {
+        self.record(conn, What::Recv(frame.clone()));
+        let Some(c) = self.conns.get_mut(&conn) else {
+            return;
+        };
+        c.frames_in += 1;
+        let count = c.frames_in;
+        if !self.watches.recv {
+            self.process(conn, frame, false);
+            return;
+        }
+        let mut actions = self.fire(conn, Event::Recv(&frame));
+        actions.extend(self.fire(conn, Event::FramesIn(count)));
+        self.run(Run::new(conn, Cx::Recv(frame), actions));
+    }
+
+    fn on_ping(&mut self, conn: u64, octets: &[u8]) {
+        self.touch(conn);
+        self.record(conn, What::Ping(octets.to_vec()));
+        let Some(c) = self.conns.get(&conn) else {
+            return;
+        };
+        if c.phase == Phase::Open && !c.mute_pong {
+            self.outputs.push_back(Output::Pong {
+                conn,
+                octets: octets.to_vec(),
+            });
+        }
+    }
+
+    fn on_closed(&mut self, conn: u64, how: &How) {
+        if !self.conns.contains_key(&conn) {
+            return;
+        }
+        self.over(conn);
+        self.record(conn, What::Closed(how.clone()));
+        let actions = self.fire(conn, Event::Stage(Stage::Closed));
+        self.run(Run::new(conn, Cx::None, actions));
+        self.conns.remove(&conn);
+    }
+
+    fn refuse_connections(&mut self, span: Option<Duration>) {
+        self.refusals += 1;
+        self.record(0, What::Listening(false));
+        self.outputs.push_back(Output::Refuse);
+        if let Some(span) = span {
+            self.arm(
+                self.now + span,
+                Timer::Listen {
+                    generation: self.refusals,
+                },
+            );
+        }
+    }
+
+    fn listen_again(&mut self) {
+        self.refusals += 1;
+        self.record(0, What::Listening(true));
+        self.outputs.push_back(Output::Listen);
+    }
+}
+
+/// The `n`-th token of a seed.
+pub(crate) fn token_text(seed: u64, n: u64) -> String {
+    let mut rng = Rng::new(seed ^ n.rotate_left(32) ^ 0x746f_6b65);
+    format!("tok-{n}-{:016x}", rng.next())
+}

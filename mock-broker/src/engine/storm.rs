@@ -1,0 +1,97 @@
+//! Many messages: the load that a rule can let loose.
+
+use super::{Engine, Timer};
+use crate::script::Storm;
+use crate::transcript::{Note, What};
+use crate::wire::Frame;
+use std::time::Duration;
+
+/// The finest step of a storm; faster ones send several messages per step.
+const STEP: Duration = Duration::from_millis(1);
+/// So many messages at most per step, if the loop was held up.
+const MOST: u64 = 10_000;
+
+/// A storm that blows.
+#[derive(Debug)]
+pub(super) struct Gale {
+    storm: Storm,
+    began: Duration,
+    total: u64,
+    sent: u64,
+}
+
+impl Engine {
+    pub(super) fn begin_storm(&mut self, conn: u64, storm: Storm) {
+        let span = storm.span.pick(&mut self.rng);
+        let Storm {
+            dest, rate, burst, ..
+        } = &storm;
+        self.fault(
+            conn,
+            format!("storm {dest} {rate}/s for {span:?} burst {burst}"),
+        );
+        let total = (storm.rate * span.as_secs_f64()).round().max(0.0) as u64;
+        self.blow(Gale {
+            storm,
+            began: self.now,
+            total,
+            sent: 0,
+        });
+    }
+
+    /// One step: what is due by now is published.
+    pub(super) fn blow(&mut self, mut gale: Gale) {
+        let burst = u64::from(gale.storm.burst.max(1));
+        let elapsed = (self.now - gale.began).as_secs_f64();
+        // The small addend keeps rounding from losing a message per step.
+        let bursts = (elapsed * gale.storm.rate / burst as f64 + 1e-6) as u64 + 1;
+        let due = bursts
+            .saturating_mul(burst)
+            .min(gale.total)
+            .min(gale.sent + MOST);
+        while gale.sent < due {
+            gale.sent += 1;
+            let frame = self.gust(&gale);
+            if let Err(refused) = self.publish(&frame) {
+                self.record(
+                    0,
+                    What::Note(Note::Refused {
+                        message: refused.message,
+                    }),
+                );
+                return;
+            }
+        }
+        if gale.sent < gale.total {
+            let next = (gale.sent / burst) as f64 * burst as f64 / gale.storm.rate;
+            let at = gale.began + Duration::try_from_secs_f64(next).unwrap_or(STEP);
+            self.arm(at.max(self.now + STEP), Timer::Storm(Box::new(gale)));
+        }
+    }
+
+    /// One message: its number, and a body of the wanted size.
+    fn gust(&mut self, gale: &Gale) -> Frame {
+        let size = gale.storm.size.pick(&mut self.rng);
+        let mut body = format!("{{\"seq\":{},\"pad\":\"", gale.sent);
+        let json = body.len() + 2 <= size;
+        if json {
+            let pad = size - body.len() - 2;
+            body.extend(std::iter::repeat_n('x', pad));
+            body.push_str("\"}");
+        } else {
+            body = "x".repeat(size);
+        }
+        Frame::new("SEND")
+            .with("destination", gale.storm.dest.as_str())
+            .with(
+                "content-type",
+                if json {
+                    "application/json"
+                } else {
+                    "text/plain"
+                },
+            )
+            .with("seq", gale.sent.to_string())
+            .body(body)
+    }
+}

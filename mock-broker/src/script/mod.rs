@@ -1,0 +1,337 @@
+//! The scenario: how the broker is set up, and what goes wrong.
+//!
+//! The same words exist as Rust functions and as JSON, see
+//! [`Scenario::from_json`].
+
+mod action;
+mod parse;
+mod raw;
+mod rule;
+pub(crate) mod units;
+
+pub use action::{
+    Action, BeatAction, Between, Corrupt, Direction, ErrorAction, Kind, Order, RawAs, Shape,
+    ShapeAction, Storm, act,
+};
+pub use parse::ScenarioError;
+pub use rule::{Conns, FrameTrigger, Origin, Rule, Stage, Trigger, on};
+pub use units::{Cut, Size, Span};
+
+use crate::wire::{Limits, Version};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How the broker is set up, and its rules. The default is a correct broker
+/// that lets everybody in.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Scenario {
+    /// A name for reports.
+    pub name: String,
+    /// The seed of everything random (default 0).
+    pub seed: u64,
+    /// The accepted versions (default all three).
+    pub versions: Vec<Version>,
+    /// Subprotocols that are preferred to `v12.stomp`, `v11.stomp` and
+    /// `v10.stomp` (default none).
+    pub subprotocols: Vec<String>,
+    /// How often the broker can send heart-beats and wants them, in
+    /// milliseconds; 0 is never (default 10000 and 10000).
+    pub heart_beat: (u64, u64),
+    /// The only path that is upgraded (default any).
+    pub path: Option<String>,
+    /// Who may connect (default everybody).
+    pub auth: Auth,
+    /// One live session per identity (default false).
+    pub single_session: bool,
+    /// What becomes of a live session whose token ends.
+    pub on_expiry: OnExpiry,
+    /// For so long after the suspension, frames that were on their way are
+    /// still processed (default zero).
+    pub suspend_grace: Duration,
+    /// Whether `receipt-id` is accepted beside `receipt` on client frames
+    /// (default false).
+    pub receipt_id_header: bool,
+    /// Whether CONNECT must carry `host`, as 1.1 and 1.2 ask (default true).
+    pub require_host: bool,
+    /// Deliveries of a message before a NACK sends it to `/queue/DLQ`
+    /// (default 5).
+    pub max_deliveries: u32,
+    /// Bounds on received frames.
+    pub limits: Limits,
+    /// Bounds on what the broker keeps.
+    pub bounds: Bounds,
+    /// What goes wrong, in order.
+    pub rules: Vec<Rule>,
+}
+
+/// Bounds on what the broker keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Bounds {
+    /// Octets that may wait for one connection that does not read; beyond
+    /// that it is reset (default 32 MiB).
+    pub out: usize,
+    /// Messages that wait in one queue; a SEND beyond that is refused
+    /// (default 100 000).
+    pub queue: usize,
+    /// Frames kept for one suspended session; more are dropped and noted
+    /// (default 10 000).
+    pub held: usize,
+    /// Unacknowledged messages of one subscription; queues then wait, topic
+    /// messages are dropped and noted (default 10 000).
+    pub unacked: usize,
+    /// Frames in one open transaction, and open transactions of one session
+    /// (default 10 000).
+    pub transaction: usize,
+    /// Entries of the transcript (default 100 000).
+    pub transcript: usize,
+    /// Octets of bodies in the transcript (default 128 MiB).
+    pub transcript_octets: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            out: 32 << 20,
+            queue: 100_000,
+            held: 10_000,
+            unacked: 10_000,
+            transaction: 10_000,
+            transcript: 100_000,
+            transcript_octets: 128 << 20,
+        }
+    }
+}
+
+/// Who may connect. With neither table everybody may.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Auth {
+    /// `login` and `passcode`.
+    pub basic: BTreeMap<String, String>,
+    /// Tokens.
+    pub bearer: Option<Bearer>,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth")
+            .field("basic", &self.basic.keys().collect::<Vec<_>>())
+            .field("bearer", &self.bearer)
+            .finish()
+    }
+}
+
+/// How tokens are taken.
+///
+/// A token is CONNECT's header named by `header`, its `Authorization` (as
+/// `Bearer x`), its `passcode`, or the `Authorization` of the upgrade: the
+/// first of these that is there. A renewal must carry its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// The life of a token that was not issued, from when it is first seen.
+    pub ttl: Duration,
+    /// One more header of CONNECT or of the upgrade that may carry the token.
+    pub header: Option<String>,
+    /// Whether only issued tokens are accepted (default false).
+    pub issued_only: bool,
+    /// For so long after its end a token is still accepted (default zero).
+    pub leeway: Duration,
+}
+
+/// What becomes of a live session whose token ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnExpiry {
+    /// ERROR 401; the session is suspended, the socket stays open and waits
+    /// for a CONNECT with a live token.
+    #[default]
+    Suspend,
+    /// ERROR 401 and Close.
+    ErrorClose,
+    /// Nothing: the session lives on.
+    Nothing,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            seed: 0,
+            versions: vec![Version::V1_0, Version::V1_1, Version::V1_2],
+            subprotocols: Vec::new(),
+            heart_beat: (10_000, 10_000),
+            path: None,
+            auth: Auth::default(),
+            single_session: false,
+            on_expiry: OnExpiry::default(),
+            suspend_grace: Duration::ZERO,
+            receipt_id_header: false,
+            require_host: true,
+            max_deliveries: 5,
+            limits: Limits::default(),
+            bounds: Bounds::default(),
+            rules: Vec::new(),
+        }
+    }
+}
+
+impl Scenario {
+    /// Starts from the default.
+    pub fn builder() -> Builder {
+        Builder(Self::default())
+    }
+
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    /// [`ScenarioError`] names the line, the column and, for a misspelt word,
+    /// the nearest known one.
+    pub fn from_json(text: &str) -> Result<Self, ScenarioError> {
+        parse::scenario(text)
+    }
+}
+
+/// Puts a [`Scenario`] together.
+#[derive(Clone, Debug)]
+pub struct Builder(Scenario);
+
+impl Builder {
+    /// A name for reports.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Self {
+        self.0.name = name.to_owned();
+        self
+    }
+
+    /// The seed of everything random.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.0.seed = seed;
+        self
+    }
+
+    /// What the broker can send and wants, in milliseconds; 0 is never.
+    #[must_use]
+    pub fn heart_beat(mut self, send: u64, want: u64) -> Self {
+        self.0.heart_beat = (send, want);
+        self
+    }
+
+    /// The accepted versions; words that are no version are left out.
+    #[must_use]
+    pub fn versions(mut self, versions: &[&str]) -> Self {
+        self.0.versions = versions.iter().filter_map(|v| Version::parse(v)).collect();
+        self
+    }
+
+    /// Subprotocols that are preferred to the standard ones.
+    #[must_use]
+    pub fn subprotocols(mut self, names: &[&str]) -> Self {
+        self.0.subprotocols = names.iter().map(|&n| n.to_owned()).collect();
+        self
+    }
+
+    /// The only path that is upgraded.
+    #[must_use]
+    pub fn path(mut self, path: &str) -> Self {
+        self.0.path = Some(path.to_owned());
+        self
+    }
+
+    /// One more user with a passcode.
+    #[must_use]
+    pub fn auth_basic(mut self, user: &str, passcode: &str) -> Self {
+        self.0
+            .auth
+            .basic
+            .insert(user.to_owned(), passcode.to_owned());
+        self
+    }
+
+    /// Tokens are asked for; one that was not issued lives `ttl` from when it
+    /// is first seen.
+    #[must_use]
+    pub fn auth_bearer(self, ttl: Duration) -> Self {
+        self.bearer(Bearer {
+            ttl,
+            header: None,
+            issued_only: false,
+            leeway: Duration::ZERO,
+        })
+    }
+
+    /// Tokens are asked for, in all detail.
+    #[must_use]
+    pub fn bearer(mut self, bearer: Bearer) -> Self {
+        self.0.auth.bearer = Some(bearer);
+        self
+    }
+
+    /// One live session per identity.
+    #[must_use]
+    pub fn single_session(mut self, yes: bool) -> Self {
+        self.0.single_session = yes;
+        self
+    }
+
+    /// What becomes of a live session whose token ends.
+    #[must_use]
+    pub fn on_expiry(mut self, what: OnExpiry) -> Self {
+        self.0.on_expiry = what;
+        self
+    }
+
+    /// For so long after the suspension, frames are still processed.
+    #[must_use]
+    pub fn suspend_grace(mut self, grace: Duration) -> Self {
+        self.0.suspend_grace = grace;
+        self
+    }
+
+    /// `receipt-id` is accepted beside `receipt` on client frames.
+    #[must_use]
+    pub fn receipt_id_header(mut self, yes: bool) -> Self {
+        self.0.receipt_id_header = yes;
+        self
+    }
+
+    /// Whether CONNECT must carry `host`.
+    #[must_use]
+    pub fn require_host(mut self, yes: bool) -> Self {
+        self.0.require_host = yes;
+        self
+    }
+
+    /// Deliveries of a message before a NACK sends it to `/queue/DLQ`.
+    #[must_use]
+    pub fn max_deliveries(mut self, n: u32) -> Self {
+        self.0.max_deliveries = n;
+        self
+    }
+
+    /// Bounds on received frames.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.0.limits = limits;
+        self
+    }
+
+    /// Changes the bounds on what the broker keeps.
+    #[must_use]
+    pub fn bounds(mut self, change: impl FnOnce(&mut Bounds)) -> Self {
+        change(&mut self.0.bounds);
+        self
+    }
+
+    /// One more rule.
+    #[must_use]
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.0.rules.push(rule);
+        self
+    }
+
+    /// The scenario.
+    pub fn build(self) -> Scenario {
+        self.0
+    }
+}

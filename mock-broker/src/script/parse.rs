@@ -1,0 +1,298 @@
+//! Scenario files: JSON in, [`Scenario`] or an error with its place out.
+
+use super::action::Action;
+use super::raw::{RawScenario, ReceiptWord};
+use super::rule::{Rule, Stage, Trigger};
+use super::units::nearest;
+use super::{Auth, Bounds, Scenario};
+use crate::wire::Limits;
+use thiserror::Error;
+
+/// A scenario file that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("line {line}, column {column}: {message}")]
+#[non_exhaustive]
+pub struct ScenarioError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
+    /// What is wrong, with the nearest known word for a misspelt one.
+    pub message: String,
+}
+
+impl From<serde_json::Error> for ScenarioError {
+    fn from(error: serde_json::Error) -> Self {
+        let text = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let message = text.strip_suffix(&place).unwrap_or(&text);
+        Self {
+            line: error.line(),
+            column: error.column(),
+            message: hint(message),
+        }
+    }
+}
+
+/// Adds the nearest known word to what serde says of an unknown key.
+fn hint(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    match quoted.next() {
+        Some(word) if message.starts_with("unknown field") => match nearest(word, quoted) {
+            Some(near) => format!("unknown key `{word}`, did you mean `{near}`?"),
+            None => message.replacen("field", "key", 1),
+        },
+        Some(_) | None => message.to_owned(),
+    }
+}
+
+pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
+    let raw: RawScenario = serde_json::from_str(text)?;
+    let _unsupported = (raw.http, raw.expect, raw.broker.tls);
+    if raw.v.is_some_and(|v| v != 1) {
+        let message = "only version 1 of the vocabulary (`\"v\":1`) is known".to_owned();
+        return Err(ScenarioError {
+            line: 1,
+            column: 1,
+            message,
+        });
+    }
+    let default = Scenario::default();
+    let broker = raw.broker;
+    let mut limits = Limits::default();
+    broker.limits.apply(&mut limits);
+    let mut bounds = Bounds::default();
+    broker.bounds.apply(&mut bounds);
+    Ok(Scenario {
+        name: raw.name.unwrap_or_default(),
+        seed: raw.seed.unwrap_or_default(),
+        versions: broker.versions.unwrap_or(default.versions),
+        subprotocols: broker.subprotocols,
+        heart_beat: broker.heart_beat.map_or(default.heart_beat, |b| (b.0, b.1)),
+        path: broker.path,
+        auth: Auth {
+            basic: broker.auth.basic,
+            bearer: broker.auth.bearer.map(Into::into),
+        },
+        single_session: broker.single_session,
+        on_expiry: broker.on_expiry.unwrap_or_default(),
+        suspend_grace: broker.suspend_grace.map_or(default.suspend_grace, |g| g.0),
+        receipt_id_header: broker
+            .receipt_headers
+            .is_some_and(|words| words.contains(&ReceiptWord::ReceiptId)),
+        require_host: broker.require_host.unwrap_or(default.require_host),
+        max_deliveries: broker.max_deliveries.unwrap_or(default.max_deliveries),
+        limits,
+        bounds,
+        rules: raw.rules,
+    })
+}
+
+/// Refuses what could never take effect.
+pub(super) fn check(rule: &Rule) -> Result<(), String> {
+    rule.actions
+        .iter()
+        .try_for_each(|action| fits(action, &rule.trigger))
+}
+
+fn fits(action: &Action, trigger: &Trigger) -> Result<(), String> {
+    let frame = matches!(trigger, Trigger::Recv(_) | Trigger::Send(_));
+    let leaving = matches!(trigger, Trigger::Send(_));
+    let upgrade = *trigger == Trigger::Stage(Stage::Upgrade);
+    let tcp = *trigger == Trigger::Stage(Stage::Tcp);
+    let (fine, message) = match action {
+        Action::Http(_) | Action::Redirect(_) | Action::Subprotocol(_) | Action::BadAccept => (
+            upgrade,
+            "`http`, `redirect`, `subprotocol` and `bad-accept` need \"on\":\"upgrade\"",
+        ),
+        Action::Hang => (
+            upgrade || tcp,
+            "`hang` needs \"on\":\"upgrade\" or \"on\":\"tcp\"",
+        ),
+        Action::TlsStall => (tcp, "`tls` needs \"on\":\"tcp\""),
+        Action::Dup(_) | Action::Set(_) | Action::Unset(_) => (
+            frame,
+            "`dup`, `set` and `unset` need a frame: \"on\":{\"recv\":..} or {\"send\":..}",
+        ),
+        Action::Hold(_) | Action::Corrupt(_) | Action::Pad { .. } => (
+            leaving,
+            "`hold`, `corrupt` and `pad` need a leaving frame: \"on\":{\"send\":..}",
+        ),
+        Action::Rebind => (
+            frame || *trigger == Trigger::Overlap,
+            "`rebind` needs \"on\":{\"recv\":\"CONNECT\"} or \"overlap\"",
+        ),
+        Action::Drop => (
+            frame || matches!(trigger, Trigger::TokenExpired | Trigger::Overlap),
+            "`drop` needs a frame, \"token-expired\" or \"overlap\"",
+        ),
+        Action::Seq(lists) | Action::Pick(lists) => {
+            return lists
+                .iter()
+                .flatten()
+                .try_for_each(|inner| fits(inner, trigger));
+        }
+        Action::Pass
+        | Action::Send(_)
+        | Action::Error(_)
+        | Action::Delay(_)
+        | Action::Release { .. }
+        | Action::Raw { .. }
+        | Action::Shape(_)
+        | Action::Plain
+        | Action::Close { .. }
+        | Action::Fin { .. }
+        | Action::Rst
+        | Action::Blackhole { .. }
+        | Action::Ping(_)
+        | Action::MutePong
+        | Action::Refuse(_)
+        | Action::Beat(_)
+        | Action::Kick
+        | Action::Expire(_)
+        | Action::Storm(_)
+        | Action::Mark(_)
+        | Action::Log(_) => return Ok(()),
+    };
+    if fine {
+        Ok(())
+    } else {
+        Err(message.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::{Direction, act, on};
+    use std::time::Duration;
+
+    fn error(text: &str) -> ScenarioError {
+        Scenario::from_json(text).unwrap_err()
+    }
+
+    #[test]
+    fn an_empty_file_is_the_correct_broker() {
+        assert_eq!(Scenario::from_json("{}").unwrap(), Scenario::default());
+    }
+
+    #[test]
+    fn json_and_rust_say_the_same() {
+        let json = r#"{"v":1,"name":"x","seed":7,
+            "broker":{"versions":["1.2"],"heart-beat":"5000,0","single-session":true,
+                      "auth":{"bearer":{"ttl":"60s"},"basic":{"u":"p"}}},
+            "rules":[
+              {"id":"a","conn":1,"on":{"recv":"SUBSCRIBE","nth":2,"match":{"destination":"/t*"}},"times":1,
+               "do":[{"error":{"code":401,"message":"m","close":false}},{"mark":"x"}]},
+              {"conn":"2+","on":"connected","do":[{"frag":[3,-1],"ping":"between","next":2},
+                {"split":{"every":1}},{"blackhole":"in","for":"1s"},{"fin":{"after-bytes":5}}]},
+              {"on":"upgrade","p":0.5,"do":[{"seq":[[{"http":{"status":503,"body":"no"}}],["hang"]]},{"subprotocol":null}]}
+            ]}"#;
+        let second = Duration::from_secs(1);
+        let mut http = act::http(503, "no");
+        if let Action::Http(response) = &mut http {
+            response.headers.clear();
+        }
+        let built = Scenario::builder()
+            .name("x")
+            .seed(7)
+            .versions(&["1.2"])
+            .heart_beat(5000, 0)
+            .single_session(true)
+            .auth_bearer(60 * second)
+            .auth_basic("u", "p")
+            .rule(
+                Rule::on(on::recv("SUBSCRIBE").nth(2).matching("destination", "/t*"))
+                    .id("a")
+                    .conn(1)
+                    .times(1)
+                    .then(act::error(401).message("m").keep_open())
+                    .then(act::mark("x")),
+            )
+            .rule(
+                Rule::on(on::connected())
+                    .conns(2..=u64::MAX)
+                    .then(act::frag_at(&[3, -1]).ping_between().next(2))
+                    .then(act::split_every(1))
+                    .then(act::blackhole_for(Direction::In, second))
+                    .then(act::fin_after(5)),
+            )
+            .rule(
+                Rule::on(on::upgrade())
+                    .p(0.5)
+                    .then(act::seq(vec![vec![http], vec![act::hang()]]))
+                    .then(act::subprotocol(None)),
+            )
+            .build();
+        assert_eq!(Scenario::from_json(json).unwrap(), built);
+    }
+
+    #[test]
+    fn errors_name_place_and_nearest_word() {
+        let e = error("{\"rules\":[\n {\"on\":\"conected\",\"do\":[]}]}");
+        assert_eq!(e.line, 2);
+        assert!(e.to_string().contains("did you mean `connected`?"), "{e}");
+
+        let e = error("{\"broker\":{\n\n\"hart-beat\":\"1,1\"}}");
+        assert_eq!((e.line, e.column), (3, 11));
+        assert!(e.message.contains("did you mean `heart-beat`?"), "{e}");
+
+        let e = error(r#"{"rules":[{"on":"tcp","do":[{"eror":{"code":1}}]}]}"#);
+        assert!(e.message.contains("did you mean `error`?"), "{e}");
+
+        let e = error(r#"{"rules":[{"on":{"recv":"SEND"},"do":["dorp"]}]}"#);
+        assert!(e.message.contains("did you mean `drop`?"), "{e}");
+
+        let e = error(r#"{"rules":[{"on":{"recv":"SEND"},"do":[{"delay":"soon"}]}]}"#);
+        assert!(e.message.contains("not a duration"), "{e}");
+
+        let e = error(r#"{"rules":[{"on":{"recv":"SEND"},"#);
+        assert!(e.message.contains("EOF"), "{e}");
+    }
+
+    #[test]
+    fn what_does_nothing_yet_or_here_is_refused() {
+        for (text, words) in [
+            (r#"{"expect":[]}"#, "not supported yet"),
+            (r#"{"v":2}"#, "version 1"),
+            (
+                r#"{"rules":[{"on":"tcp","do":[{"garbage":"html-502"}]}]}"#,
+                "not supported yet",
+            ),
+            (
+                r#"{"rules":[{"on":"open","do":[{"http":{"status":401}}]}]}"#,
+                "upgrade",
+            ),
+            (r#"{"rules":[{"on":"open","do":["hang"]}]}"#, "`hang` needs"),
+            (
+                r#"{"rules":[{"on":"open","do":[{"dup":2}]}]}"#,
+                "need a frame",
+            ),
+            (
+                r#"{"rules":[{"on":{"recv":"SEND"},"do":[{"hold":"x"}]}]}"#,
+                "leaving frame",
+            ),
+            (
+                r#"{"rules":[{"on":"open","do":[{"mark":"x","log":"y"}]}]}"#,
+                "one verb",
+            ),
+            (r#"{"rules":[{"on":"open","do":[{}]}]}"#, "empty"),
+            (
+                r#"{"rules":[{"on":"open","do":[{"mark":"x","next":2}]}]}"#,
+                "`next` needs",
+            ),
+            (
+                r#"{"rules":[{"on":{"recv":"A","send":"B"},"do":[]}]}"#,
+                "exclude",
+            ),
+            (
+                r#"{"rules":[{"on":{"recv":"A","mark":"B"},"do":[]}]}"#,
+                "combined",
+            ),
+            (r#"{"rules":[{"on":"open","p":2,"do":[]}]}"#, "probability"),
+        ] {
+            let e = error(text);
+            assert!(e.message.contains(words), "{text}: {e}");
+        }
+    }
+}

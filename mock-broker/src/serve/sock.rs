@@ -1,0 +1,266 @@
+//! One connection's socket: TLS, buffers and what is on its way out.
+
+use crate::faults::Chunk;
+use crate::script::Direction;
+use crate::transcript::How;
+use crate::ws::Reader;
+use mio::net::TcpStream;
+use native_tls::{HandshakeError, MidHandshakeTlsStream, TlsAcceptor, TlsStream};
+use socket2::SockRef;
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::time::Duration;
+
+/// Octets are appended to the last chunk up to this size.
+const MERGE: usize = 64 << 10;
+
+/// How far the socket has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The TLS handshake goes on.
+    Tls,
+    /// The request is being read.
+    Http,
+    /// The request is being answered.
+    Asked,
+    /// WebSocket frames flow.
+    Ws,
+    /// What comes is thrown away; only the end matters.
+    Deaf,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Raw(TcpStream),
+    Mid(MidHandshakeTlsStream<TcpStream>),
+    Tls(TlsStream<TcpStream>),
+    Gone,
+}
+
+#[derive(Debug)]
+pub(super) struct Sock {
+    stream: Stream,
+    pub(super) stage: Stage,
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+    /// It is in the list of those that can do something.
+    pub(super) queued: bool,
+    /// The request's octets, and what came before its answer.
+    pub(super) head: Vec<u8>,
+    pub(super) key: String,
+    pub(super) reader: Reader,
+    out: VecDeque<Chunk>,
+    /// Octets in `out`.
+    pub(super) waiting: usize,
+    /// Pauses in `out`.
+    pauses: Duration,
+    pub(super) paused: bool,
+    pub(super) hole: Option<Direction>,
+    /// More was to be written into a black hole than is kept.
+    pub(super) overflown: bool,
+    /// How it will have ended, once its end has begun.
+    pub(super) ending: Option<How>,
+    /// FIN was sent; the peer's is awaited.
+    pub(super) finished: bool,
+}
+
+/// What writing came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Flushed {
+    /// All is written, or no more can be written now.
+    Enough,
+    /// A pause begins.
+    Pause(Duration),
+    /// FIN was sent.
+    Fin,
+    /// The connection was reset.
+    Rst,
+}
+
+impl Sock {
+    pub(super) fn new(stream: TcpStream, tls: bool, max_message: usize) -> Self {
+        Self {
+            stream: Stream::Raw(stream),
+            stage: if tls { Stage::Tls } else { Stage::Http },
+            // Nothing is known yet: try, and learn from `WouldBlock`.
+            readable: true,
+            writable: true,
+            queued: false,
+            head: Vec::new(),
+            key: String::new(),
+            reader: Reader::new(max_message),
+            out: VecDeque::new(),
+            waiting: 0,
+            pauses: Duration::ZERO,
+            paused: false,
+            hole: None,
+            overflown: false,
+            ending: None,
+            finished: false,
+        }
+    }
+
+    fn tcp(&self) -> Option<&TcpStream> {
+        match &self.stream {
+            Stream::Raw(tcp) => Some(tcp),
+            Stream::Mid(mid) => Some(mid.get_ref()),
+            Stream::Tls(tls) => Some(tls.get_ref()),
+            Stream::Gone => None,
+        }
+    }
+
+    pub(super) fn is_deaf(&self) -> bool {
+        matches!(self.hole, Some(Direction::In | Direction::Both))
+    }
+
+    pub(super) fn is_mute(&self) -> bool {
+        matches!(self.hole, Some(Direction::Out | Direction::Both))
+    }
+
+    /// One step of the TLS handshake; an error ends the connection.
+    pub(super) fn shake(&mut self, acceptor: &TlsAcceptor) -> Result<(), String> {
+        let result = match std::mem::replace(&mut self.stream, Stream::Gone) {
+            Stream::Raw(tcp) => acceptor.accept(tcp),
+            Stream::Mid(mid) => mid.handshake(),
+            other @ (Stream::Tls(_) | Stream::Gone) => {
+                self.stream = other;
+                return Ok(());
+            }
+        };
+        match result {
+            Ok(tls) => {
+                self.stream = Stream::Tls(tls);
+                self.stage = Stage::Http;
+                Ok(())
+            }
+            Err(HandshakeError::WouldBlock(mid)) => {
+                self.stream = Stream::Mid(mid);
+                (self.readable, self.writable) = (false, false);
+                Ok(())
+            }
+            Err(HandshakeError::Failure(error)) => Err(error.to_string()),
+        }
+    }
+
+    /// Reads once; `None` means that nothing can be read now, 0 is the end.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let result = match &mut self.stream {
+            Stream::Raw(tcp) => tcp.read(buffer),
+            Stream::Tls(tls) => tls.read(buffer),
+            Stream::Mid(mid) => mid.get_mut().read(buffer),
+            Stream::Gone => Ok(0),
+        };
+        match result {
+            Ok(n) => Ok(Some(n)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                Ok(None)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn push(&mut self, chunk: Chunk) {
+        match chunk {
+            Chunk::Octets(octets, _) => {
+                self.waiting += octets.len();
+                match self.out.back_mut() {
+                    Some(Chunk::Octets(last, _)) if last.len() + octets.len() <= MERGE => {
+                        last.extend_from_slice(&octets);
+                    }
+                    Some(_) | None => self.out.push_back(Chunk::octets(octets)),
+                }
+            }
+            Chunk::Pause(gap) => {
+                self.pauses += gap;
+                self.out.push_back(Chunk::Pause(gap));
+            }
+            Chunk::Fin => self.out.push_back(Chunk::Fin),
+            Chunk::Rst => self.out.push_back(Chunk::Rst),
+        }
+    }
+
+    /// How long the pauses in what is on its way take.
+    pub(super) fn pauses(&self) -> Duration {
+        self.pauses
+    }
+
+    /// Throws away what is on its way.
+    pub(super) fn discard(&mut self) {
+        self.out.clear();
+        self.waiting = 0;
+        self.pauses = Duration::ZERO;
+    }
+
+    /// Writes what can be written.
+    pub(super) fn flush(&mut self) -> io::Result<Flushed> {
+        while self.writable && !self.paused && !self.is_mute() && self.stage != Stage::Tls {
+            match self.out.front_mut() {
+                None => break,
+                Some(Chunk::Octets(octets, done)) => {
+                    let result = match &mut self.stream {
+                        Stream::Raw(tcp) => tcp.write(&octets[*done..]),
+                        Stream::Tls(tls) => tls.write(&octets[*done..]),
+                        Stream::Mid(_) | Stream::Gone => Err(io::ErrorKind::NotConnected.into()),
+                    };
+                    match result {
+                        Ok(n) => {
+                            *done += n;
+                            self.waiting -= n;
+                            if *done == octets.len() {
+                                self.out.pop_front();
+                            }
+                        }
+                        Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                        Err(e) => return Err(e),
+                    }
+                }
+                Some(Chunk::Pause(gap)) => {
+                    let gap = *gap;
+                    self.out.pop_front();
+                    self.pauses = self.pauses.saturating_sub(gap);
+                    self.paused = true;
+                    return Ok(Flushed::Pause(gap));
+                }
+                Some(Chunk::Fin) => {
+                    self.out.pop_front();
+                    self.finish()?;
+                    return Ok(Flushed::Fin);
+                }
+                Some(Chunk::Rst) => {
+                    self.reset();
+                    return Ok(Flushed::Rst);
+                }
+            }
+        }
+        Ok(Flushed::Enough)
+    }
+
+    /// Sends FIN, and before it, if the end is a regular one, TLS's own.
+    fn finish(&mut self) -> io::Result<()> {
+        self.finished = true;
+        if let Stream::Tls(tls) = &mut self.stream {
+            if self.ending != Some(How::Fin) {
+                if let Err(error) = tls.shutdown() {
+                    log::debug!("close_notify: {error}");
+                }
+            }
+        }
+        match self.tcp().map(|tcp| tcp.shutdown(Shutdown::Write)) {
+            Some(Err(error)) if error.kind() != io::ErrorKind::NotConnected => Err(error),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Makes the coming drop of the socket a reset.
+    pub(super) fn reset(&self) {
+        if let Some(tcp) = self.tcp() {
+            if let Err(error) = SockRef::from(tcp).set_linger(Some(Duration::ZERO)) {
+                log::debug!("linger: {error}");
+            }
+        }
+    }
+}

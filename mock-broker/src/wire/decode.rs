@@ -1,0 +1,602 @@
+//! A stream decoder: octets in pieces of any size, whole frames out.
+
+use super::{Frame, Version, is_raw};
+use thiserror::Error;
+
+/// Bounds on what a peer may send. The defaults are far above what the
+/// protocol's users need and far below what would hurt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most header lines of one frame (default 1000).
+    pub headers: usize,
+    /// Longest line in octets (default 64 KiB).
+    pub line: usize,
+    /// Most octets of command and headers together (default 256 KiB).
+    pub head: usize,
+    /// Most octets of a body (default 16 MiB).
+    pub body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            headers: 1000,
+            line: 64 << 10,
+            head: 256 << 10,
+            body: 16 << 20,
+        }
+    }
+}
+
+/// Octets that are not STOMP. The decoder is of no use after it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{kind}")]
+pub struct WireError {
+    /// What was wrong.
+    pub kind: WireErrorKind,
+    /// The command of the broken frame, as far as it was read.
+    pub command: Option<String>,
+    /// The receipt which the broken frame asked for, if that line was readable.
+    pub receipt: Option<String>,
+}
+
+/// What was wrong with the octets.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum WireErrorKind {
+    /// A backslash followed by something that is no escape of this version.
+    #[error("undefined escape sequence in a header")]
+    BadEscape,
+    /// A header line without a colon.
+    #[error("header line without a colon")]
+    NoColon,
+    /// A header line that begins with a colon.
+    #[error("header without a name")]
+    EmptyName,
+    /// A CR that is not followed by LF (1.2).
+    #[error("carriage return outside of a line end")]
+    LoneCarriageReturn,
+    /// A NUL before the blank line.
+    #[error("NUL inside of the headers")]
+    NulInHead,
+    /// Command or headers are not UTF-8.
+    #[error("command or header is not UTF-8")]
+    NotUtf8,
+    /// content-length is not a plain decimal number.
+    #[error("content-length is not a number")]
+    BadContentLength,
+    /// The octet after content-length octets is not NUL.
+    #[error("body is longer than its content-length")]
+    NoNulAfterBody,
+    /// One of [`Limits`] was exceeded; the word says which.
+    #[error("frame exceeds the limit on {0}")]
+    TooLarge(&'static str),
+}
+
+#[derive(Debug, Default)]
+struct Head {
+    command: Option<String>,
+    headers: Vec<(String, String)>,
+    octets: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    Between,
+    Head(Head),
+    Body { frame: Frame, length: Option<usize> },
+    Failed(WireError),
+}
+
+/// Cuts frames out of a stream of octets; every octet is looked at once.
+#[derive(Debug)]
+pub struct Decoder {
+    version: Version,
+    limits: Limits,
+    buffer: Vec<u8>,
+    /// Consumed octets at the front of `buffer`.
+    start: usize,
+    /// Octets before this are known not to hold what is being looked for.
+    scanned: usize,
+    state: State,
+    beats: usize,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new(Version::V1_2)
+    }
+}
+
+impl Decoder {
+    /// A decoder with the default [`Limits`].
+    pub fn new(version: Version) -> Self {
+        Self::with_limits(version, Limits::default())
+    }
+
+    /// A decoder with limits of one's own.
+    pub fn with_limits(version: Version, limits: Limits) -> Self {
+        Self {
+            version,
+            limits,
+            buffer: Vec::new(),
+            start: 0,
+            scanned: 0,
+            state: State::Between,
+            beats: 0,
+        }
+    }
+
+    /// Changes the rules for the frames that follow, after negotiation.
+    pub fn set_version(&mut self, version: Version) {
+        self.version = version;
+    }
+
+    /// Takes octets and returns the frames that are now complete.
+    ///
+    /// # Errors
+    /// [`WireError`] when the stream is broken. Frames before the broken one
+    /// are returned first; the error then comes with the next call.
+    pub fn push(&mut self, octets: &[u8]) -> Result<Vec<Frame>, WireError> {
+        self.feed(octets);
+        let mut frames = Vec::new();
+        loop {
+            match self.next_frame() {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => return Ok(frames),
+                Err(_) if !frames.is_empty() => return Ok(frames),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes octets without looking at them.
+    pub fn feed(&mut self, octets: &[u8]) {
+        if self.start > 0 && (self.start == self.buffer.len() || self.start > 64 << 10) {
+            self.buffer.drain(..self.start);
+            self.scanned -= self.start;
+            self.start = 0;
+        }
+        if !matches!(self.state, State::Failed(_)) {
+            self.buffer.extend_from_slice(octets);
+        }
+    }
+
+    /// The next complete frame; `None` means that more octets are needed.
+    ///
+    /// # Errors
+    /// [`WireError`], again and again, once the stream is broken.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, WireError> {
+        match self.step() {
+            Ok(frame) => Ok(frame),
+            Err(kind) => {
+                let error = self.describe(kind);
+                self.state = State::Failed(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// How many EOLs or NULs stood between frames since the last call.
+    pub fn take_beats(&mut self) -> usize {
+        std::mem::take(&mut self.beats)
+    }
+
+    /// Whether a frame has begun and not ended.
+    pub fn is_mid_frame(&self) -> bool {
+        match self.state {
+            State::Between => self.start < self.buffer.len(),
+            State::Head(_) | State::Body { .. } => true,
+            State::Failed(_) => false,
+        }
+    }
+
+    fn step(&mut self) -> Result<Option<Frame>, WireErrorKind> {
+        loop {
+            match &mut self.state {
+                State::Failed(error) => return Err(error.kind.clone()),
+                State::Between => {
+                    if !self.skip_beats()? {
+                        return Ok(None);
+                    }
+                    self.state = State::Head(Head::default());
+                }
+                State::Head(_) => {
+                    let Some((from, to)) = self.next_line()? else {
+                        return Ok(None);
+                    };
+                    self.take_line(from, to)?;
+                }
+                State::Body { .. } => return self.take_body(),
+            }
+        }
+    }
+
+    /// Skips what may stand between frames; true if a frame begins.
+    fn skip_beats(&mut self) -> Result<bool, WireErrorKind> {
+        while let Some(&octet) = self.buffer.get(self.start) {
+            match octet {
+                // Some platforms beat with NUL; it cannot begin a frame either.
+                b'\n' | 0 => self.start += 1,
+                b'\r' if self.version == Version::V1_2 => match self.buffer.get(self.start + 1) {
+                    Some(b'\n') => self.start += 2,
+                    Some(_) => return Err(WireErrorKind::LoneCarriageReturn),
+                    None => {
+                        self.scanned = self.start;
+                        return Ok(false);
+                    }
+                },
+                _ => {
+                    self.scanned = self.start;
+                    return Ok(true);
+                }
+            }
+            self.beats += 1;
+        }
+        self.scanned = self.start;
+        Ok(false)
+    }
+
+    /// The next whole line without its end, as offsets into the buffer.
+    fn next_line(&mut self) -> Result<Option<(usize, usize)>, WireErrorKind> {
+        let from = self.start;
+        let found = self.buffer[self.scanned..]
+            .iter()
+            .position(|&o| o == b'\n' || o == 0);
+        let Some(offset) = found else {
+            self.scanned = self.buffer.len();
+            if self.scanned - from > self.limits.line {
+                return Err(WireErrorKind::TooLarge("line length"));
+            }
+            return Ok(None);
+        };
+        let mut to = self.scanned + offset;
+        if self.buffer[to] == 0 {
+            return Err(WireErrorKind::NulInHead);
+        }
+        if to - from > self.limits.line {
+            return Err(WireErrorKind::TooLarge("line length"));
+        }
+        self.start = to + 1;
+        self.scanned = self.start;
+        // The CR of a CR LF pair belongs to the line end in 1.2; before, it is data.
+        if self.version == Version::V1_2 {
+            if to > from && self.buffer[to - 1] == b'\r' {
+                to -= 1;
+            }
+            if self.buffer[from..to].contains(&b'\r') {
+                return Err(WireErrorKind::LoneCarriageReturn);
+            }
+        }
+        Ok(Some((from, to)))
+    }
+
+    fn take_line(&mut self, from: usize, to: usize) -> Result<(), WireErrorKind> {
+        let State::Head(head) = &mut self.state else {
+            return Ok(());
+        };
+        let line = &self.buffer[from..to];
+        head.octets += line.len() + 1;
+        if head.octets > self.limits.head {
+            return Err(WireErrorKind::TooLarge("header octets"));
+        }
+        let Some(command) = &head.command else {
+            let text = std::str::from_utf8(line).map_err(|_| WireErrorKind::NotUtf8)?;
+            head.command = Some(text.to_owned());
+            return Ok(());
+        };
+        if line.is_empty() {
+            let frame = Frame {
+                command: head.command.take().unwrap_or_default(),
+                headers: std::mem::take(&mut head.headers),
+                body: Vec::new(),
+            };
+            let length = content_length(&frame, self.limits.body);
+            // Kept even if the length is bad: the error names its receipt.
+            self.state = State::Body {
+                frame,
+                length: None,
+            };
+            if let (State::Body { length: slot, .. }, length) = (&mut self.state, length?) {
+                *slot = length;
+            }
+            return Ok(());
+        }
+        if head.headers.len() == self.limits.headers {
+            return Err(WireErrorKind::TooLarge("header count"));
+        }
+        // The name ends at the first colon; later colons belong to the value.
+        let colon = line
+            .iter()
+            .position(|&o| o == b':')
+            .ok_or(WireErrorKind::NoColon)?;
+        if colon == 0 {
+            return Err(WireErrorKind::EmptyName);
+        }
+        let version = if is_raw(command) {
+            Version::V1_0
+        } else {
+            self.version
+        };
+        let name = unescape(&line[..colon], version)?;
+        let value = unescape(&line[colon + 1..], version)?;
+        head.headers.push((name, value));
+        Ok(())
+    }
+
+    fn take_body(&mut self) -> Result<Option<Frame>, WireErrorKind> {
+        let State::Body { frame, length } = &mut self.state else {
+            return Ok(None);
+        };
+        let end = match *length {
+            Some(length) => {
+                let end = self.start + length;
+                match self.buffer.get(end) {
+                    None => return Ok(None),
+                    Some(0) => end,
+                    Some(_) => return Err(WireErrorKind::NoNulAfterBody),
+                }
+            }
+            None => match self.buffer[self.scanned..].iter().position(|&o| o == 0) {
+                Some(offset) => self.scanned + offset,
+                None => {
+                    self.scanned = self.buffer.len();
+                    if self.scanned - self.start > self.limits.body {
+                        return Err(WireErrorKind::TooLarge("body octets"));
+                    }
+                    return Ok(None);
+                }
+            },
+        };
+        if end - self.start > self.limits.body {
+            return Err(WireErrorKind::TooLarge("body octets"));
+        }
+        let mut frame = std::mem::take(frame);
+        frame.body = self.buffer[self.start..end].to_vec();
+        self.start = end + 1;
+        self.scanned = self.start;
+        self.state = State::Between;
+        Ok(Some(frame))
+    }
+
+    /// Adds to an error what can still be learnt about the frame: an ERROR
+    /// should name the receipt, even if the broken line came before it.
+    fn describe(&self, kind: WireErrorKind) -> WireError {
+        let (command, mut receipt) = match &self.state {
+            State::Failed(error) => return error.clone(),
+            State::Between => (None, None),
+            State::Head(head) => {
+                let known = head.headers.iter().find(|(name, _)| name == "receipt");
+                (head.command.clone(), known.map(|(_, value)| value.clone()))
+            }
+            State::Body { frame, .. } => (
+                Some(frame.command.clone()),
+                frame.header("receipt").map(str::to_owned),
+            ),
+        };
+        if receipt.is_none() && matches!(self.state, State::Head(_)) {
+            receipt = self.buffer[self.start..]
+                .split(|&o| o == b'\n')
+                .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+                .take_while(|line| !line.is_empty() && !line.contains(&0))
+                .find_map(|line| line.strip_prefix(b"receipt:"))
+                .and_then(|value| unescape(value, self.version).ok());
+        }
+        WireError {
+            kind,
+            command,
+            receipt,
+        }
+    }
+}
+
+/// Only digits count; the first entry of a repeated header does.
+fn content_length(frame: &Frame, limit: usize) -> Result<Option<usize>, WireErrorKind> {
+    let Some(text) = frame.header("content-length") else {
+        return Ok(None);
+    };
+    if text.is_empty() || !text.bytes().all(|o| o.is_ascii_digit()) {
+        return Err(WireErrorKind::BadContentLength);
+    }
+    match text.parse::<usize>() {
+        Ok(length) if length <= limit => Ok(Some(length)),
+        Ok(_) | Err(_) => Err(WireErrorKind::TooLarge("content-length")),
+    }
+}
+
+fn unescape(octets: &[u8], version: Version) -> Result<String, WireErrorKind> {
+    let text = std::str::from_utf8(octets).map_err(|_| WireErrorKind::NotUtf8)?;
+    if version == Version::V1_0 || !text.contains('\\') {
+        return Ok(text.to_owned());
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        // Undefined escapes are fatal (STOMP 1.2, Value Encoding); 1.1 has no \r.
+        out.push(match chars.next() {
+            Some('n') => '\n',
+            Some('c') => ':',
+            Some('\\') => '\\',
+            Some('r') if version == Version::V1_2 => '\r',
+            Some(_) | None => return Err(WireErrorKind::BadEscape),
+        });
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::encode;
+
+    const STREAM: &[u8] = b"SEND\r\ndestination:/a\r\nk:a\\nb\\c\\\\\\r\n\r\n\n x\0\n\r\n\n\
+          SEND\ndestination:/b\ncontent-length:3\ncontent-length:1\n\na\0b\0DISCONNECT\n\n\0";
+
+    fn expected() -> Vec<Frame> {
+        vec![
+            Frame::new("SEND")
+                .with("destination", "/a")
+                .with("k", "a\nb:\\\r")
+                .body("\n x"),
+            Frame::new("SEND")
+                .with("destination", "/b")
+                .with("content-length", "3")
+                .with("content-length", "1")
+                .body("a\0b"),
+            Frame::new("DISCONNECT"),
+        ]
+    }
+
+    fn kind(octets: &[u8], version: Version) -> WireErrorKind {
+        Decoder::new(version).push(octets).unwrap_err().kind
+    }
+
+    #[test]
+    fn every_split_gives_the_same_frames() {
+        for cut in 0..=STREAM.len() {
+            let mut decoder = Decoder::default();
+            let mut frames = decoder.push(&STREAM[..cut]).unwrap();
+            frames.extend(decoder.push(&STREAM[cut..]).unwrap());
+            assert_eq!(frames, expected(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn single_octets_give_the_same_frames() {
+        let mut decoder = Decoder::default();
+        let frames: Vec<Frame> = STREAM
+            .iter()
+            .flat_map(|&o| decoder.push(&[o]).unwrap())
+            .collect();
+        assert_eq!(frames, expected());
+        assert!(!decoder.is_mid_frame());
+    }
+
+    #[test]
+    fn every_prefix_is_incomplete_and_never_an_error() {
+        for end in 0..STREAM.len() {
+            let frames = Decoder::default().push(&STREAM[..end]).unwrap();
+            assert!(frames.len() < 3, "prefix of {end}");
+        }
+    }
+
+    #[test]
+    fn beats_are_counted_and_never_become_frames() {
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.push(b"\n\r\n\0\n").unwrap(), []);
+        assert_eq!(decoder.take_beats(), 4);
+        assert_eq!(decoder.take_beats(), 0);
+    }
+
+    #[test]
+    fn carriage_returns_are_data_before_1_2() {
+        let frames = Decoder::new(Version::V1_1)
+            .push(b"SEND\nk:v\r\n\nx\0")
+            .unwrap();
+        assert_eq!(frames[0].header("k"), Some("v\r"));
+        assert_eq!(
+            kind(b"SEND\nk:a\rb\n\n\0", Version::V1_2),
+            WireErrorKind::LoneCarriageReturn
+        );
+    }
+
+    #[test]
+    fn bad_frames_are_told_apart() {
+        let v = Version::V1_2;
+        assert_eq!(kind(b"SEND\nk:a\\tb\n", v), WireErrorKind::BadEscape);
+        assert_eq!(kind(b"SEND\nk:a\\\n", v), WireErrorKind::BadEscape);
+        assert_eq!(
+            kind(b"SEND\nk:a\\rb\n", Version::V1_1),
+            WireErrorKind::BadEscape
+        );
+        assert_eq!(kind(b"SEND\nnocolon\n", v), WireErrorKind::NoColon);
+        assert_eq!(kind(b"SEND\n:v\n", v), WireErrorKind::EmptyName);
+        assert_eq!(kind(b"SEND\nk:a\0b", v), WireErrorKind::NulInHead);
+        assert_eq!(kind(b"SEND\nk:\xff\n", v), WireErrorKind::NotUtf8);
+        assert_eq!(
+            kind(b"SEND\ncontent-length:3\n\nabcd\0", v),
+            WireErrorKind::NoNulAfterBody
+        );
+        for bad in ["abc", "-1", "+3", " 3", "3 ", "1e3", ""] {
+            let wire = format!("SEND\ncontent-length:{bad}\n\n");
+            assert_eq!(
+                kind(wire.as_bytes(), v),
+                WireErrorKind::BadContentLength,
+                "{bad:?}"
+            );
+        }
+        let huge = b"SEND\ncontent-length:99999999999999999999\n\n";
+        assert_eq!(kind(huge, v), WireErrorKind::TooLarge("content-length"));
+    }
+
+    #[test]
+    fn limits_hold_before_a_frame_is_complete() {
+        let limits = Limits {
+            headers: 2,
+            line: 16,
+            head: 40,
+            body: 8,
+        };
+        let fail = |octets: &[u8]| {
+            Decoder::with_limits(Version::V1_2, limits)
+                .push(octets)
+                .unwrap_err()
+                .kind
+        };
+        assert_eq!(fail(&[b'A'; 32]), WireErrorKind::TooLarge("line length"));
+        assert_eq!(
+            fail(b"S\na:1\nb:2\nc:3\n"),
+            WireErrorKind::TooLarge("header count")
+        );
+        assert_eq!(
+            fail(b"S\n\n123456789"),
+            WireErrorKind::TooLarge("body octets")
+        );
+        assert_eq!(
+            fail(b"S\na:1234567890123\nb:1234567890123\n1234567890:1\n"),
+            WireErrorKind::TooLarge("header octets")
+        );
+    }
+
+    #[test]
+    fn an_error_names_the_receipt_before_or_after_the_broken_line() {
+        for wire in [
+            "SEND\nreceipt:r\\c1\nk:\\t\n\n\0",
+            "SEND\nk:\\t\nreceipt:r\\c1\n\n\0",
+        ] {
+            let error = Decoder::default().push(wire.as_bytes()).unwrap_err();
+            assert_eq!(error.receipt.as_deref(), Some("r:1"));
+            assert_eq!(error.command.as_deref(), Some("SEND"));
+        }
+    }
+
+    #[test]
+    fn frames_before_the_broken_one_come_first() {
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.push(b"A\n\n\0B\nbad\n").unwrap(), [Frame::new("A")]);
+        assert!(decoder.push(b"").is_err());
+        assert!(decoder.push(b"A\n\n\0").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(
+            headers in proptest::collection::vec((".{1,8}", ".{0,12}"), 0..6),
+            body in proptest::collection::vec(proptest::num::u8::ANY, 0..64),
+            cut in 0usize..200,
+        ) {
+            let mut frame = Frame::new("MESSAGE").with("content-length", body.len().to_string());
+            frame.headers.extend(headers.into_iter().filter(|(n, v)| !n.contains('\0') && !v.contains('\0')));
+            frame.body = body;
+            let wire = encode(&frame, Version::V1_2);
+            let cut = cut.min(wire.len());
+            let mut decoder = Decoder::default();
+            let mut frames = decoder.push(&wire[..cut]).unwrap();
+            frames.extend(decoder.push(&wire[cut..]).unwrap());
+            proptest::prop_assert_eq!(frames, vec![frame]);
+        }
+    }
+}
