@@ -36,6 +36,8 @@ use crate::{
 pub struct Client {
     reactor: Reactor,
     inbox: Arc<Queue<Message>>,
+    /// Octets of buffered frames since something was written.
+    gathered: usize,
 }
 
 impl Builder {
@@ -69,6 +71,7 @@ impl Client {
         let mut client = Self {
             inbox: Arc::new(Queue::new(limits, producer)),
             reactor,
+            gathered: 0,
         };
         // The core's own deadlines end the attempt; this one is for none of them.
         let limit = timeouts.token + timeouts.overall + timeouts.open + timeouts.close;
@@ -240,26 +243,39 @@ impl Client {
         Arc::clone(&self.inbox)
     }
 
-    /// Hands over a command that nobody waits for, and lets it leave.
-    pub(crate) fn submit(&mut self, timeout: Duration, command: Command) -> Result<(), Error> {
-        let deadline = clock::after(timeout);
-        let mut post = Post::Command {
-            command,
-            slot: None,
-            sink: None,
+    /// Hands over a command that nobody waits for, and lets it leave: at once,
+    /// or when enough has been gathered for one write.
+    pub(crate) fn submit(
+        &mut self,
+        timeout: Duration,
+        command: Command,
+        buffered: bool,
+    ) -> Result<(), Error> {
+        let Command::Publish(outgoing) = &command else {
+            return self
+                .mailbox()
+                .post(Post::of(command), clock::after(timeout));
         };
-        loop {
-            match self.mailbox().try_post(post) {
-                Ok(()) => break,
-                Err(Some(full)) => post = full,
-                Err(None) => return Err(Error::Closed),
-            }
+        let size = outgoing.octets.len();
+        let deadline = outgoing.deadline;
+        while !self.reactor.has_room(size) {
             if deadline <= clock::now() {
                 return Err(Error::Timeout(Stage::Outbox));
             }
             self.turn_until(Some(deadline))?;
         }
-        self.reactor.progress(clock::now());
+        if self.reactor.is_done() {
+            return Err(Error::Closed);
+        }
+        let now = clock::now();
+        self.gathered += size;
+        if buffered && self.gathered < GATHER {
+            self.reactor.accept(now, command);
+        } else {
+            self.gathered = 0;
+            self.reactor.accept(now, command);
+            self.reactor.progress(now);
+        }
         Ok(())
     }
 
@@ -311,11 +327,7 @@ impl Drop for Client {
             waiter: crate::core::Waiter::NONE,
             deadline: clock::now(),
         };
-        self.mailbox().post_now(Post::Command {
-            command,
-            slot: None,
-            sink: None,
-        });
+        self.mailbox().post_now(Post::of(command));
         self.reactor.progress(clock::now());
         self.inbox.end();
     }
@@ -329,6 +341,9 @@ impl fmt::Debug for Client {
             .finish()
     }
 }
+
+/// How much buffered frames are gathered for one write.
+const GATHER: usize = 32 << 10;
 
 pub(crate) fn metrics(port: &mut Port<'_>) -> Result<Metrics, Error> {
     let timeout = port.mailbox().config.timeouts.call;

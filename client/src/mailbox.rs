@@ -34,6 +34,17 @@ pub(crate) enum Post {
     Token(Ticket, Result<Token, AuthError>),
 }
 
+impl Post {
+    /// A command that nobody waits for.
+    pub(crate) fn of(command: Command) -> Self {
+        Self::Command {
+            command,
+            slot: None,
+            sink: None,
+        }
+    }
+}
+
 /// What handles share with their reactor.
 pub(crate) struct Mailbox {
     pub(crate) config: Arc<Config>,
@@ -113,21 +124,6 @@ impl Mailbox {
         lane.posts.push_back(post);
         drop(lane);
         self.wake();
-        Ok(())
-    }
-
-    /// Posts if there is room, else gives the post back; `None` after the end.
-    pub(crate) fn try_post(&self, post: Post) -> Result<(), Option<Post>> {
-        let size = size(&post);
-        let mut lane = self.lock();
-        if lane.ended {
-            return Err(None);
-        }
-        if size > 0 && lane.octets > 0 && lane.octets + size > self.config.limits.outbox {
-            return Err(Some(post));
-        }
-        lane.octets += size;
-        lane.posts.push_back(post);
         Ok(())
     }
 

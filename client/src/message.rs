@@ -137,14 +137,7 @@ impl Message {
         }
         let outgoing = encode_ack(self, command, None, mailbox.config.timeouts.call)?;
         let deadline = clock::after(mailbox.config.timeouts.call);
-        mailbox.post(
-            Post::Command {
-                command: Command::Publish(outgoing),
-                slot: None,
-                sink: None,
-            },
-            deadline,
-        )
+        mailbox.post(Post::of(Command::Publish(outgoing)), deadline)
     }
 
     pub(crate) fn is_acknowledgeable(&self) -> bool {

@@ -66,18 +66,19 @@ impl Port<'_> {
         }
     }
 
-    /// Posts a command that nobody waits for.
-    pub(crate) fn post(&mut self, timeout: Duration, command: Command) -> Result<(), Error> {
+    /// Posts a command that nobody waits for. `buffered`: a client that turns its
+    /// own reactor need not do so at once.
+    pub(crate) fn post(
+        &mut self,
+        timeout: Duration,
+        command: Command,
+        buffered: bool,
+    ) -> Result<(), Error> {
         match self {
-            Self::Client(client) => client.submit(timeout, command),
-            Self::Handle(handle) => handle.mailbox().post(
-                Post::Command {
-                    command,
-                    slot: None,
-                    sink: None,
-                },
-                clock::after(timeout),
-            ),
+            Self::Client(client) => client.submit(timeout, command, buffered),
+            Self::Handle(handle) => handle
+                .mailbox()
+                .post(Post::of(command), clock::after(timeout)),
         }
     }
 }

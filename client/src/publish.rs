@@ -25,6 +25,7 @@ pub struct Publish<'a> {
     body: Cow<'a, [u8]>,
     receipt: bool,
     replay: bool,
+    buffered: bool,
     timeout: Option<Duration>,
     transaction: Option<u64>,
 }
@@ -38,6 +39,7 @@ impl<'a> Publish<'a> {
             body: Cow::Borrowed(b""),
             receipt: false,
             replay: false,
+            buffered: false,
             timeout: None,
             transaction,
         }
@@ -81,6 +83,14 @@ impl<'a> Publish<'a> {
         self
     }
 
+    /// Let the frame leave with the next turn of the reactor, together with
+    /// others, instead of at once. Has no effect through a
+    /// [`Handle`](crate::Handle), whose reactor does that anyway.
+    pub fn buffered(mut self) -> Self {
+        self.buffered = true;
+        self
+    }
+
     /// How long the frame may wait to leave and for its RECEIPT. Default:
     /// `Timeouts::call`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -104,7 +114,8 @@ impl<'a> Publish<'a> {
             return self.port.call(timeout, None, call).map(drop);
         }
         let outgoing = self.encode()?;
-        self.port.post(timeout, Command::Publish(outgoing))
+        self.port
+            .post(timeout, Command::Publish(outgoing), self.buffered)
     }
 
     /// Hands the frame over with a receipt and does not wait for it: for many

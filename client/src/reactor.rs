@@ -110,6 +110,18 @@ impl Reactor {
         self.core.phase() == Phase::Closed && self.link.is_none()
     }
 
+    /// Whether a frame of `size` octets may be handed in now.
+    pub(crate) fn has_room(&self, size: usize) -> bool {
+        self.core.has_room(size)
+    }
+
+    /// Takes a command that nobody waits for, on the thread that turns the
+    /// reactor; what was posted before goes first.
+    pub(crate) fn accept(&mut self, now: Instant, command: Command) {
+        self.drain_mailbox(now);
+        self.feed(now, Input::Command(command));
+    }
+
     /// When [`turn`](Self::turn) must run again even if nothing becomes ready.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let link = self

@@ -322,16 +322,12 @@ impl Drop for Subscription {
         self.made.abandon();
         let mailbox = self.handle.mailbox();
         // After unsubscribe() this finds nothing to do.
-        mailbox.post_now(Post::Command {
-            command: Command::Unsubscribe {
-                key: self.made.key,
-                headers: Vec::new(),
-                waiter: crate::core::Waiter::NONE,
-                deadline: clock::after(mailbox.config.timeouts.call),
-            },
-            slot: None,
-            sink: None,
-        });
+        mailbox.post_now(Post::of(Command::Unsubscribe {
+            key: self.made.key,
+            headers: Vec::new(),
+            waiter: crate::core::Waiter::NONE,
+            deadline: clock::after(mailbox.config.timeouts.call),
+        }));
     }
 }
 

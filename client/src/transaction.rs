@@ -28,7 +28,7 @@ impl<'a> Transaction<'a> {
         let step = TransactionStep::Begin;
         let begin = encode_transaction(&port, frame::Command::Begin, id, step, false)?;
         let timeout = port.mailbox().config.timeouts.call;
-        port.post(timeout, Command::Publish(begin))?;
+        port.post(timeout, Command::Publish(begin), false)?;
         Ok(Self {
             port,
             id,
@@ -80,7 +80,7 @@ impl<'a> Transaction<'a> {
             return Err(Misuse::StaleDelivery.into());
         }
         let outgoing = encode_ack(message, command, Some(self.id), timeout)?;
-        self.port.post(timeout, Command::Publish(outgoing))
+        self.port.post(timeout, Command::Publish(outgoing), false)
     }
 
     fn end(mut self, command: frame::Command) -> Result<(), Error> {
@@ -103,7 +103,7 @@ impl Drop for Transaction<'_> {
         let timeout = self.port.mailbox().config.timeouts.call;
         let aborted = encode_transaction(&self.port, command, id, step, false)
             .map_err(Error::from)
-            .and_then(|abort| self.port.post(timeout, Command::Publish(abort)));
+            .and_then(|abort| self.port.post(timeout, Command::Publish(abort), false));
         if let Err(e) = aborted {
             log::debug!("a transaction could not be aborted: {e}");
         }

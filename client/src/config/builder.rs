@@ -208,7 +208,7 @@ impl Builder {
         if self.proxy_from_env {
             config.proxy = Proxy::from_env(
                 config.endpoint.is_secure(),
-                config.endpoint.host(),
+                &config.endpoint.authority(),
                 |name| std::env::var(name).ok(),
             )?;
         }

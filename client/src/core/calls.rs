@@ -1,6 +1,6 @@
 //! What the application asks for.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     Core, Phase, Waiter,
@@ -8,9 +8,12 @@ use super::{
     operations::{Kind, Operation, Replayed},
     outbox::Entry,
     subscriptions::{State, Subscription},
-    timers::Timer,
+    timers::{Once, Timer},
 };
 use crate::error::{Error, Misuse, Stage};
+
+/// A full outbox is not searched more often than this.
+const BETWEEN_SWEEPS: Duration = Duration::from_millis(100);
 
 impl Core {
     pub(super) fn command(&mut self, now: Instant, command: Command) {
@@ -37,7 +40,7 @@ impl Core {
     }
 
     fn is_sealed(&self) -> bool {
-        matches!(self.phase, Phase::Closed) || self.graceful.is_some()
+        matches!(self.phase, Phase::Closed) || !self.close_waiters.is_empty()
     }
 
     fn publish(&mut self, now: Instant, outgoing: Outgoing) {
@@ -50,14 +53,21 @@ impl Core {
             return self.reply(outgoing.waiter, Err(e.into()));
         }
         if outgoing.deadline <= now {
+            if outgoing.receipt.is_none() {
+                self.expired += 1;
+                self.tell_expired();
+            }
             return self.reply(outgoing.waiter, Err(Error::Timeout(Stage::Outbox)));
         }
         if let Some(id) = outgoing.receipt {
             let timer = self.timers.insert(outgoing.deadline, Timer::Operation(id));
-            let replayed = outgoing.replay.then(|| Replayed {
+            // What belongs to a connection makes no sense on the next.
+            let bound = outgoing.transaction.is_some() || outgoing.epoch.is_some();
+            let replayed = (outgoing.replay && !bound).then(|| Replayed {
                 octets: outgoing.octets.clone(),
                 needs: outgoing.needs,
                 deadline: outgoing.deadline,
+                left: false,
             });
             self.operations.insert(
                 id,
@@ -69,7 +79,24 @@ impl Core {
                 },
             );
         }
+        if !self.timers.is_armed(Once::Sweep) {
+            self.timers.arm(Once::Sweep, outgoing.deadline);
+        }
         self.outbox.push(Entry::Frame(outgoing));
+    }
+
+    /// Frees the room of frames that waited too long.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        let operations = &self.operations;
+        let (silent, next) = self
+            .outbox
+            .sweep(now, |id| operations.get(id).is_none());
+        self.expired += silent;
+        self.tell_expired();
+        if let Some(next) = next {
+            self.timers
+                .arm(Once::Sweep, next.max(now + BETWEEN_SWEEPS));
+        }
     }
 
     fn subscribe(&mut self, spec: Subscribe, waiter: Waiter, deadline: Instant) {
@@ -84,6 +111,7 @@ impl Core {
             waiter,
             timer: Some(timer),
             established: false,
+            farewell: Vec::new(),
         });
         match added {
             Ok(()) => self.outbox.push(Entry::Subscribe(key)),
@@ -105,12 +133,21 @@ impl Core {
         let Some(subscription) = self.subscriptions.get_mut(key) else {
             return self.reply(waiter, Ok(Reply::Done));
         };
+        let unheard = match subscription.state {
+            State::Wanted => true,
+            // What a suspended session has not confirmed it will not confirm.
+            State::Asked(_) | State::Overdue => self.phase == Phase::Suspended,
+            State::Confirmed => false,
+            // A second UNSUBSCRIBE would be an error.
+            State::Leaving => return self.reply(waiter, Ok(Reply::Done)),
+        };
         // Once the outbox is sealed DISCONNECT does the same.
-        if subscription.state == State::Wanted || sealed {
+        if unheard || sealed {
             self.forget(key);
             return self.reply(waiter, Ok(Reply::Done));
         }
         subscription.state = State::Leaving;
+        subscription.farewell.clone_from(&headers);
         let id = subscription.spec.id.clone();
         let receipt = self.operations.own_id();
         let timer = self.timers.insert(deadline, Timer::Operation(receipt));
@@ -126,7 +163,8 @@ impl Core {
         self.outbox.push(Entry::Unsubscribe {
             id,
             headers,
-            receipt,
+            receipt: Some(receipt),
+            epoch: self.epoch,
         });
     }
 
@@ -139,27 +177,58 @@ impl Core {
         match operation.kind {
             Kind::Publish(_) => self.reply(operation.waiter, Err(Error::Timeout(stage))),
             Kind::Unsubscribe(key) => {
+                if !operation.sent {
+                    self.unsubscribe_later(key);
+                }
                 self.forget(key);
                 self.reply(operation.waiter, Err(Error::Timeout(stage)));
             }
-            Kind::Subscribe(key) => self.restore_expired(now, key),
+            Kind::Subscribe(key) => self.restore_expired(now, id, operation, key),
             Kind::Disconnect | Kind::Rebind => {}
         }
     }
 
     /// The broker did not confirm a restored subscription: asked once more,
     /// then the connection is not worth keeping.
-    fn restore_expired(&mut self, now: Instant, key: Key) {
+    fn restore_expired(&mut self, now: Instant, id: u64, operation: Operation, key: Key) {
+        // Neither will a suspended session, nor is it asked to; and one that is
+        // to end need not be restored.
+        if self.phase != Phase::Online {
+            return;
+        }
         let Some(subscription) = self.subscriptions.get_mut(key) else {
             return;
         };
         match subscription.state {
-            State::Asked(1) => self.replay.push_back(key),
+            State::Asked(1) => {
+                subscription.state = State::Overdue;
+                self.replay.push_back(key);
+                // The first RECEIPT counts even if it comes late.
+                self.operations.insert(
+                    id,
+                    Operation {
+                        timer: None,
+                        ..operation
+                    },
+                );
+            }
             State::Asked(_) => {
                 let cause = Error::Timeout(Stage::Receipt);
                 self.give_up(now, 1000, super::Intent::Wait(cause));
             }
-            State::Wanted | State::Confirmed | State::Leaving => {}
+            State::Wanted | State::Overdue | State::Confirmed | State::Leaving => {}
+        }
+    }
+
+    /// Nobody waits any more, but the broker is still to be told.
+    fn unsubscribe_later(&mut self, key: Key) {
+        if let Some(subscription) = self.subscriptions.get(key) {
+            self.outbox.push(Entry::Unsubscribe {
+                id: subscription.spec.id.clone(),
+                headers: subscription.farewell.clone(),
+                receipt: None,
+                epoch: self.epoch,
+            });
         }
     }
 
@@ -171,12 +240,13 @@ impl Core {
         };
         let asked = matches!(subscription.state, State::Asked(_));
         self.operations.take(|o| o.kind == Kind::Subscribe(key));
-        if asked {
+        if asked && self.phase != Phase::Suspended {
             // The broker may yet confirm; it is not to deliver to nobody.
             self.outbox.push(Entry::Unsubscribe {
                 id: subscription.spec.id,
                 headers: Vec::new(),
-                receipt: super::transmit::NO_RECEIPT,
+                receipt: None,
+                epoch: self.epoch,
             });
         }
         let error = Error::Timeout(self.stage_of(asked));

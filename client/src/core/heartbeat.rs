@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn beats(own: (u64, u64), theirs: (u64, u64)) -> Beats {
-        let now = Instant::now();
+        let now = super::super::some_instant();
         let mut beats = Beats::new(now);
         let own = HeartBeat {
             outgoing: Duration::from_millis(own.0),

@@ -20,16 +20,23 @@ mod rng;
 mod subscriptions;
 mod timers;
 mod tokens;
+mod transactions;
 mod transmit;
 
 #[cfg(test)]
 mod sim;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Instant,
-};
+/// A moment for tests to count from.
+#[cfg(test)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "tests need a first moment, and only one"
+)]
+fn some_instant() -> Instant {
+    Instant::now()
+}
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
@@ -56,6 +63,7 @@ use rng::Rng;
 use subscriptions::Subscriptions;
 use timers::Timers;
 use tokens::Tokens;
+use transactions::Transactions;
 
 /// One STOMP session over any number of connections.
 #[derive(Debug)]
@@ -76,8 +84,10 @@ pub struct Core {
     subscriptions: Subscriptions,
     /// Subscriptions whose SUBSCRIBE is to leave before anything else.
     replay: VecDeque<Key>,
-    /// Open transactions and the connection they were begun on.
-    transactions: BTreeMap<u64, u64>,
+    /// Whether those leave one by one, each after the RECEIPT of the one before:
+    /// one of them ended a session, and the broker did not say which.
+    cautious: bool,
+    transactions: Transactions,
     beats: Beats,
     redial: Redial,
     tokens: Tokens,
@@ -85,11 +95,13 @@ pub struct Core {
     /// What follows when the link is gone, if that was decided already.
     intent: Option<Intent>,
     graceful: Option<close::Graceful>,
-    connect_waiter: Waiter,
+    connect_waiters: Vec<Waiter>,
     close_waiters: Vec<Waiter>,
     /// 409 answers since the last stable session.
     conflicts: u32,
     ever_online: bool,
+    /// Why the last attempt failed or the last connection ended.
+    last_cause: Option<Error>,
     rng: Rng,
     metrics: Metrics,
     /// Expired frames that no event has told of.
@@ -140,17 +152,19 @@ impl Core {
             operations: Operations::default(),
             subscriptions: Subscriptions::default(),
             replay: VecDeque::new(),
-            transactions: BTreeMap::new(),
+            cautious: false,
+            transactions: Transactions::default(),
             beats: Beats::new(now),
             redial: Redial::new(config.backoff),
             tokens: Tokens::default(),
             reauth: reauth::Reauthentication::default(),
             intent: None,
             graceful: None,
-            connect_waiter: Waiter::NONE,
+            connect_waiters: Vec::new(),
             close_waiters: Vec::new(),
             conflicts: 0,
             ever_online: false,
+            last_cause: None,
             rng: Rng::new(seed),
             metrics: Metrics::default(),
             expired: 0,
@@ -206,7 +220,8 @@ impl Core {
     /// `handle` and `poll_transmit`.
     #[must_use]
     pub fn has_room(&self, size: usize) -> bool {
-        self.outbox.has_room(size) && self.operations.len() < self.config.limits.operations
+        self.outbox.has_room(size, self.operations.octets())
+            && self.operations.len() < self.config.limits.operations
     }
 
     /// Messages were dropped because a queue was full.

@@ -34,6 +34,8 @@ pub(super) struct Replayed {
     pub(super) octets: Bytes,
     pub(super) needs: crate::frame::Version,
     pub(super) deadline: std::time::Instant,
+    /// Whether it has left on a connection that was lost since.
+    pub(super) left: bool,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,23 @@ pub(super) struct Operation {
 pub(super) struct Operations {
     waiting: BTreeMap<ReceiptId, Operation>,
     made: u64,
+    /// Octets of frames that have left and are kept to leave again.
+    held: usize,
+}
+
+impl Operation {
+    /// Octets that only this operation still holds: before the frame left, the
+    /// outbox counts them.
+    fn held(&self) -> usize {
+        match &self.kind {
+            Kind::Publish(Some(replayed)) if self.sent => replayed.octets.len(),
+            Kind::Publish(_)
+            | Kind::Subscribe(_)
+            | Kind::Unsubscribe(_)
+            | Kind::Disconnect
+            | Kind::Rebind => 0,
+        }
+    }
 }
 
 impl Operations {
@@ -60,11 +79,14 @@ impl Operations {
     }
 
     pub(super) fn insert(&mut self, id: ReceiptId, operation: Operation) {
+        self.held += operation.held();
         self.waiting.insert(id, operation);
     }
 
     pub(super) fn remove(&mut self, id: ReceiptId) -> Option<Operation> {
-        self.waiting.remove(&id)
+        let operation = self.waiting.remove(&id)?;
+        self.held -= operation.held();
+        Some(operation)
     }
 
     pub(super) fn get(&self, id: ReceiptId) -> Option<&Operation> {
@@ -73,14 +95,30 @@ impl Operations {
 
     /// Marks that the frame left. False if its call has ended meanwhile.
     pub(super) fn sent(&mut self, id: ReceiptId) -> bool {
-        self.waiting
-            .get_mut(&id)
-            .map(|operation| operation.sent = true)
-            .is_some()
+        let Some(operation) = self.waiting.get_mut(&id) else {
+            return false;
+        };
+        if !operation.sent {
+            operation.sent = true;
+            self.held += operation.held();
+        }
+        true
     }
 
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Octets of frames that have left and are kept to leave again.
+    pub(super) fn octets(&self) -> usize {
+        self.held
+    }
+
+    /// Whether the RECEIPT of some SUBSCRIBE is awaited.
+    pub(super) fn awaits_subscribe(&self) -> bool {
+        self.waiting
+            .values()
+            .any(|o| matches!(o.kind, Kind::Subscribe(_)))
     }
 
     /// Takes out those that match, oldest first.
@@ -95,7 +133,7 @@ impl Operations {
             .map(|(id, _)| *id)
             .collect();
         ids.into_iter()
-            .filter_map(|id| Some((id, self.waiting.remove(&id)?)))
+            .filter_map(|id| Some((id, self.remove(id)?)))
             .collect()
     }
 

@@ -1,6 +1,6 @@
 //! What waits to leave, bounded by octets and by count.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use bytes::Bytes;
 
@@ -20,7 +20,10 @@ pub(super) enum Entry {
     Unsubscribe {
         id: String,
         headers: Vec<(String, String)>,
-        receipt: ReceiptId,
+        /// None if nobody waits.
+        receipt: Option<ReceiptId>,
+        /// The connection on which there is something to end.
+        epoch: u64,
     },
 }
 
@@ -55,11 +58,12 @@ impl Outbox {
         }
     }
 
-    /// Whether a frame of `size` octets may enter now. One may always enter an
-    /// empty outbox.
-    pub(super) fn has_room(&self, size: usize) -> bool {
+    /// Whether a frame of `size` octets may enter now, beside `held` octets that
+    /// have left but may come back. One may always enter if there are none.
+    pub(super) fn has_room(&self, size: usize, held: usize) -> bool {
+        let octets = self.octets.saturating_add(held);
         self.lane.len() < self.max_entries
-            && (self.octets == 0 || self.octets.saturating_add(size) <= self.max_octets)
+            && (octets == 0 || octets.saturating_add(size) <= self.max_octets)
     }
 
     pub(super) fn push_urgent(&mut self, octets: Bytes) {
@@ -87,8 +91,50 @@ impl Outbox {
         Some(entry)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.lane.is_empty() && self.urgent.is_empty()
+    pub(super) fn has_urgent(&self) -> bool {
+        !self.urgent.is_empty()
+    }
+
+    /// Drops the frames that will never leave, in whatever state the session
+    /// is. Returns how many of them nobody waits for, and when the next one
+    /// ends. `is_over` says whether the call that a receipt belongs to is over.
+    ///
+    /// What belongs to a transaction stays until its turn: that it did not
+    /// leave must be noticed after BEGIN and before COMMIT.
+    pub(super) fn sweep(
+        &mut self,
+        now: Instant,
+        is_over: impl Fn(ReceiptId) -> bool,
+    ) -> (u64, Option<Instant>) {
+        let (mut silent, mut next) = (0, None::<Instant>);
+        let octets = &mut self.octets;
+        self.lane.retain(|entry| {
+            let Entry::Frame(frame) = entry else {
+                return true;
+            };
+            if frame.transaction.is_some() {
+                return true;
+            }
+            let dead = match frame.receipt {
+                Some(id) => is_over(id),
+                None => frame.deadline <= now,
+            };
+            if dead {
+                *octets -= frame.octets.len();
+                silent += u64::from(frame.receipt.is_none());
+            } else {
+                next = Some(next.map_or(frame.deadline, |next| next.min(frame.deadline)));
+            }
+            !dead
+        });
+        (silent, next)
+    }
+
+    /// Whatever was asked for on the present connection without an answer was
+    /// never done: there is nothing to take back.
+    pub(super) fn forget_abandoned(&mut self) {
+        self.lane
+            .retain(|entry| !matches!(entry, Entry::Unsubscribe { receipt: None, .. }));
     }
 
     /// The connection is gone: what the session itself wanted to say is void.

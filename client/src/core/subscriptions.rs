@@ -13,6 +13,8 @@ pub(super) enum State {
     /// SUBSCRIBE has left; its RECEIPT has not come. The number counts how many
     /// times it left on this connection.
     Asked(u32),
+    /// The first SUBSCRIBE has gone unanswered for too long; a second is to leave.
+    Overdue,
     /// Its RECEIPT came.
     Confirmed,
     /// UNSUBSCRIBE waits or has left.
@@ -29,6 +31,8 @@ pub(super) struct Subscription {
     pub(super) timer: Option<crate::wheel::TimerId>,
     /// Whether a RECEIPT ever confirmed it.
     pub(super) established: bool,
+    /// More headers for its UNSUBSCRIBE.
+    pub(super) farewell: Vec<(String, String)>,
 }
 
 /// The subscriptions of a session, in the order in which they were made.
@@ -36,8 +40,6 @@ pub(super) struct Subscription {
 pub(super) struct Subscriptions {
     all: BTreeMap<Key, Subscription>,
     by_id: HashMap<Box<[u8]>, Key>,
-    /// The last one that a MESSAGE was for: storms come in runs.
-    last: Option<(Box<[u8]>, Key)>,
 }
 
 impl Subscriptions {
@@ -56,7 +58,6 @@ impl Subscriptions {
     pub(super) fn remove(&mut self, key: Key) -> Option<Subscription> {
         let subscription = self.all.remove(&key)?;
         self.by_id.remove(subscription.spec.id.as_bytes());
-        self.last = None;
         Some(subscription)
     }
 
@@ -74,22 +75,13 @@ impl Subscriptions {
 
     /// The subscription that a MESSAGE is for. The header is compared as it
     /// stands; it is unescaped only if that finds nothing.
-    pub(super) fn route(&mut self, message: &Frame) -> Option<Key> {
+    pub(super) fn route(&self, message: &Frame) -> Option<Key> {
         let raw = message.raw_header(b"subscription")?;
-        if let Some((id, key)) = &self.last {
-            if **id == *raw {
-                return Some(*key);
-            }
+        if let Some(key) = self.by_id.get(raw) {
+            return Some(*key);
         }
-        let found = match self.by_id.get(raw) {
-            Some(key) => *key,
-            None => {
-                let id = message.header("subscription")?;
-                *self.by_id.get(id.as_bytes())?
-            }
-        };
-        self.last = Some((raw.into(), found));
-        Some(found)
+        let id = message.header("subscription")?;
+        self.by_id.get(id.as_bytes()).copied()
     }
 
     /// The connection is gone: all are to be asked for again. Returns those
@@ -99,12 +91,22 @@ impl Subscriptions {
         for (key, subscription) in &mut self.all {
             match subscription.state {
                 State::Leaving => gone.push(*key),
-                State::Wanted | State::Asked(_) | State::Confirmed => {
+                State::Wanted | State::Asked(_) | State::Overdue | State::Confirmed => {
                     subscription.state = State::Wanted;
                 }
             }
         }
         gone
+    }
+
+    /// The broker did not hear what it has not confirmed.
+    pub(super) fn unheard(&mut self) {
+        for subscription in self.all.values_mut() {
+            match subscription.state {
+                State::Asked(_) | State::Overdue => subscription.state = State::Wanted,
+                State::Wanted | State::Confirmed | State::Leaving => {}
+            }
+        }
     }
 
     /// Those whose SUBSCRIBE is to leave (again), in order.

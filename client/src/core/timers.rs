@@ -37,6 +37,8 @@ pub(super) enum Once {
     Close,
     /// The session counts as stable.
     Stable,
+    /// Frames in the outbox may have waited too long.
+    Sweep,
     /// A persistent first connect gives up.
     FirstConnect,
 }
@@ -67,6 +69,10 @@ impl Timers {
         if let Some(id) = self.once[which as usize].take() {
             self.wheel.cancel(id);
         }
+    }
+
+    pub(super) fn is_armed(&self, which: Once) -> bool {
+        self.once[which as usize].is_some()
     }
 
     pub(super) fn insert(&mut self, deadline: Instant, timer: Timer) -> TimerId {
@@ -120,6 +126,7 @@ impl Core {
             Once::Renew => self.renew(now),
             Once::Close => self.close_expired(now),
             Once::Stable => self.stable(),
+            Once::Sweep => self.sweep(now),
             Once::FirstConnect => self.first_connect_expired(),
         }
     }
@@ -128,8 +135,11 @@ impl Core {
     fn beat_due(&mut self, now: Instant) {
         match self.beats.send_at() {
             Some(at) if at <= now => {
-                self.outbox.push_urgent(self.beat_octet());
-                self.metrics.beats_out += 1;
+                // One that the link had no room for yet will do.
+                if !self.outbox.has_urgent() {
+                    self.outbox.push_urgent(self.beat_octet());
+                    self.metrics.beats_out += 1;
+                }
                 self.beats.sent(now);
                 self.arm_beat_out();
             }

@@ -15,7 +15,18 @@ pub(super) struct Tokens {
     presented_fresh: bool,
     /// The last one was refused and none has been fetched since.
     refused: bool,
+    accepted_at: Option<Instant>,
+    /// Refusals in a row that came soon after the token had been accepted.
+    quick: u32,
 }
+
+/// A broker that goes on accepting tokens and refusing them at once is not
+/// asked again without delay more often than this.
+const QUICK_REFUSALS: u32 = 3;
+
+/// No token is renewed earlier than this after it was fetched, however short
+/// its life is: its source is not to be asked in a loop.
+const EARLIEST_RENEWAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Held {
@@ -44,8 +55,10 @@ impl Tokens {
     }
 
     /// The broker accepted what was presented.
-    pub(super) fn accepted(&mut self) {
+    pub(super) fn accepted(&mut self, now: Instant) {
         self.presented_fresh = false;
+        self.refused = false;
+        self.accepted_at = Some(now);
         if let Some(held) = &mut self.held {
             held.fresh = false;
         }
@@ -59,6 +72,16 @@ impl Tokens {
         }
         self.refused = true;
         std::mem::take(&mut self.presented_fresh)
+    }
+
+    /// Whether a token that had been accepted was refused `soon` after, for the
+    /// umpteenth time.
+    pub(super) fn is_hopeless(&mut self, now: Instant, soon: Duration) -> bool {
+        let quick = self
+            .accepted_at
+            .is_some_and(|at| now.saturating_duration_since(at) < soon);
+        self.quick = if quick { self.quick + 1 } else { 0 };
+        self.quick > QUICK_REFUSALS
     }
 
     /// Why a token would be asked for now.
@@ -110,7 +133,7 @@ impl Tokens {
         });
         lifetime.and_then(|life| {
             let renew = life / 5 * 4 - rng.up_to(life / 20);
-            now.checked_add(renew.max(Duration::from_millis(1)))
+            now.checked_add(renew.max(EARLIEST_RENEWAL))
         })
     }
 }
@@ -131,12 +154,12 @@ mod tests {
 
     #[test]
     fn a_refused_token_is_dropped_but_a_renewed_one_that_waits_is_kept() {
-        let now = Instant::now();
+        let now = super::super::some_instant();
         let mut rng = Rng::new(1);
         let mut t = Tokens::default();
         t.keep(now, Token::new("old"), false, &mut rng);
         t.present();
-        t.accepted();
+        t.accepted(now);
         t.keep(now, Token::new("new"), false, &mut rng);
         assert!(!t.refused());
         assert_eq!(t.present().unwrap().reveal(), "new");
@@ -146,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_refusal_of_a_token_fetched_after_a_refusal_is_final() {
-        let now = Instant::now();
+        let now = super::super::some_instant();
         let mut rng = Rng::new(1);
         let mut t = Tokens::default();
         t.keep(now, Token::new("a"), false, &mut rng);
@@ -159,7 +182,7 @@ mod tests {
 
     #[test]
     fn renewal_comes_between_75_and_80_percent_of_life() {
-        let now = Instant::now();
+        let now = super::super::some_instant();
         let mut rng = Rng::new(3);
         for _ in 0..100 {
             let token = Token::new("x").expires_in(Duration::from_secs(100));

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Core, Phase, TransactionStep,
+    Core, Phase,
     io::{Key, Outgoing},
     operations::{Kind, Operation, receipt_text},
     outbox::Entry,
@@ -17,9 +17,6 @@ use crate::{
     error::{Error, Misuse, Stage},
     frame::{Command, EncodeError, Encoder, Version},
 };
-
-/// The receipt id of a frame that asks for none.
-pub(super) const NO_RECEIPT: u64 = u64::MAX;
 
 impl Core {
     /// The next frame or heart-beat to hand to the link; one WebSocket message.
@@ -51,11 +48,15 @@ impl Core {
             | Phase::Closing
             | Phase::Closed => return None,
         }
+        if self.cautious && self.operations.awaits_subscribe() {
+            return None;
+        }
         while let Some(key) = self.replay.pop_front() {
             if let Some(octets) = self.write_subscribe(now, key) {
                 return Some(octets);
             }
         }
+        self.cautious = false;
         while let Some(entry) = self.outbox.pop() {
             let octets = match entry {
                 Entry::Frame(outgoing) => self.release(now, outgoing),
@@ -64,7 +65,10 @@ impl Core {
                     id,
                     headers,
                     receipt,
-                } => self.write_unsubscribe(&id, &headers, receipt),
+                    epoch,
+                } if epoch == self.epoch => self.write_unsubscribe(&id, &headers, receipt),
+                // The broker forgot the subscription with the connection.
+                Entry::Unsubscribe { .. } => None,
             };
             if octets.is_some() {
                 self.tell_expired();
@@ -81,6 +85,9 @@ impl Core {
     /// A frame of the application, if it still makes sense on this connection.
     fn release(&mut self, now: Instant, outgoing: Outgoing) -> Option<Bytes> {
         if let Err(error) = self.admit(now, &outgoing) {
+            if let Some((id, step)) = outgoing.transaction {
+                self.transactions.spoil(id, step);
+            }
             let operation = outgoing.receipt.and_then(|id| self.operations.remove(id));
             match operation {
                 Some(operation) => self.failed(operation, error),
@@ -90,15 +97,14 @@ impl Core {
             return None;
         }
         if let Some(id) = outgoing.receipt {
-            if !self.operations.sent(id) {
-                return None;
-            }
+            self.operations.sent(id);
         }
         Some(outgoing.octets)
     }
 
     fn admit(&mut self, now: Instant, outgoing: &Outgoing) -> Result<(), Error> {
-        if outgoing.deadline <= now {
+        let is_over = |id| self.operations.get(id).is_none();
+        if outgoing.deadline <= now || outgoing.receipt.is_some_and(is_over) {
             return Err(Error::Timeout(Stage::Outbox));
         }
         if outgoing.needs > self.version {
@@ -107,30 +113,22 @@ impl Core {
         if outgoing.epoch.is_some_and(|epoch| epoch != self.epoch) {
             return Err(Misuse::StaleDelivery.into());
         }
-        let Some((id, step)) = outgoing.transaction else {
-            return Ok(());
-        };
-        match step {
-            TransactionStep::Begin => {
-                self.transactions.insert(id, self.epoch);
-                Ok(())
-            }
-            TransactionStep::Within if self.transactions.contains_key(&id) => Ok(()),
-            TransactionStep::End if self.transactions.remove(&id).is_some() => Ok(()),
-            // The connection that it was begun on is gone, and so is it.
-            TransactionStep::Within | TransactionStep::End => Err(Error::Lost),
+        match outgoing.transaction {
+            Some((id, step)) if !self.transactions.admit(id, step) => Err(Error::Lost),
+            Some(_) | None => Ok(()),
         }
     }
 
     /// SUBSCRIBE (STOMP 1.2 §SUBSCRIBE), always with a receipt.
     fn write_subscribe(&mut self, now: Instant, key: Key) -> Option<Bytes> {
-        let receipt = self.operations.own_id();
         let subscription = self.subscriptions.get_mut(key)?;
         let times = match subscription.state {
             State::Wanted => 1,
-            State::Asked(1) => 2,
+            State::Overdue => 2,
+            // It waited in two places, and left from the other.
             State::Asked(_) | State::Confirmed | State::Leaving => return None,
         };
+        let receipt = self.operations.own_id();
         subscription.state = State::Asked(times);
         let spec = &subscription.spec;
         let dialect = self.config.dialect;
@@ -170,9 +168,9 @@ impl Core {
         &mut self,
         id: &str,
         headers: &[(String, String)],
-        receipt: u64,
+        receipt: Option<u64>,
     ) -> Option<Bytes> {
-        if receipt != NO_RECEIPT && !self.operations.sent(receipt) {
+        if receipt.is_some_and(|id| !self.operations.sent(id)) {
             return None;
         }
         let dialect = self.config.dialect;
@@ -181,15 +179,14 @@ impl Core {
             for (name, value) in headers {
                 frame.header(name, value)?;
             }
-            if receipt == NO_RECEIPT {
-                return Ok(());
-            }
-            receipt_headers(frame, dialect, &receipt_text(receipt))
+            receipt.map_or(Ok(()), |id| {
+                receipt_headers(frame, dialect, &receipt_text(id))
+            })
         });
         match written {
             Ok(octets) => Some(octets),
             Err(e) => {
-                if let Some(operation) = self.operations.remove(receipt) {
+                if let Some(operation) = receipt.and_then(|id| self.operations.remove(id)) {
                     self.failed(operation, e.into());
                 }
                 None

@@ -1,1 +1,30 @@
-//! x
+//! The core against a broker in virtual time: two ends, one clock that jumps,
+//! and laws that are checked at every step.
+
+mod app;
+mod beats;
+mod close;
+mod conflict;
+mod connect;
+mod errors;
+mod explore;
+mod laws;
+mod pair;
+mod publish;
+mod rebind;
+mod redial;
+mod source;
+mod subscribe;
+mod tokens;
+mod transactions;
+mod wire;
+
+use std::time::Duration;
+
+const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}

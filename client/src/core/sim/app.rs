@@ -1,0 +1,276 @@
+//! The application: calls, and how each of them ended.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::pair::Pair;
+use crate::{
+    core::{
+        AckMode, Command, Input, Key, Outgoing, Reply, Subscribe, TransactionStep, Waiter,
+        receipt_text,
+    },
+    error::Error,
+    frame::{self, Encoder, Version},
+};
+
+#[derive(Debug, Default)]
+pub(super) struct App {
+    pub(super) calls: Vec<Call>,
+    receipts: u64,
+    keys: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) what: String,
+    pub(super) deadline: Option<Duration>,
+    pub(super) answer: Option<(Duration, Result<Reply, Error>)>,
+}
+
+/// A SEND as it is to be made.
+#[derive(Debug, Clone)]
+pub(super) struct Send {
+    pub(super) destination: String,
+    pub(super) body: String,
+    pub(super) receipt: bool,
+    pub(super) replay: bool,
+    pub(super) within: Duration,
+    pub(super) transaction: Option<(u64, TransactionStep)>,
+}
+
+impl Send {
+    pub(super) fn new(body: &str) -> Self {
+        Self {
+            destination: "/queue/a".into(),
+            body: body.into(),
+            receipt: true,
+            replay: false,
+            within: Duration::from_secs(30),
+            transaction: None,
+        }
+    }
+
+    pub(super) fn silent(self) -> Self {
+        Self {
+            receipt: false,
+            ..self
+        }
+    }
+
+    pub(super) fn replay(self) -> Self {
+        Self {
+            replay: true,
+            ..self
+        }
+    }
+
+    pub(super) fn within(self, within: Duration) -> Self {
+        Self { within, ..self }
+    }
+
+    pub(super) fn part_of(self, transaction: u64) -> Self {
+        Self {
+            transaction: Some((transaction, TransactionStep::Within)),
+            ..self
+        }
+    }
+}
+
+impl Pair {
+    fn call(&mut self, what: impl Into<String>, deadline: Option<Duration>) -> Waiter {
+        let what = what.into();
+        self.note(format!("call: {what}"));
+        self.app.calls.push(Call {
+            what,
+            deadline,
+            answer: None,
+        });
+        Waiter(self.app.calls.len() as u64)
+    }
+
+    pub(super) fn answered(&mut self, waiter: Waiter, result: Result<Reply, Error>) {
+        let now = self.now;
+        let call = &mut self.app.calls[waiter.0 as usize - 1];
+        assert!(call.answer.is_none(), "{} was answered twice", call.what);
+        call.answer = Some((now, result));
+    }
+
+    pub(super) fn answer(&self, waiter: Waiter) -> Option<&Result<Reply, Error>> {
+        let call = &self.app.calls[waiter.0 as usize - 1];
+        call.answer.as_ref().map(|(_, result)| result)
+    }
+
+    /// When the call ended.
+    pub(super) fn ended_at(&self, waiter: Waiter) -> Duration {
+        self.app.calls[waiter.0 as usize - 1]
+            .answer
+            .as_ref()
+            .expect("an answer")
+            .0
+    }
+
+    pub(super) fn expect_ok(&self, waiter: Waiter) {
+        match self.answer(waiter) {
+            Some(Ok(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn expect_err(&self, waiter: Waiter) -> Error {
+        match self.answer(waiter) {
+            Some(Err(e)) => e.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn is_pending(&self, waiter: Waiter) -> bool {
+        self.answer(waiter).is_none()
+    }
+
+    pub(super) fn connect(&mut self) -> Waiter {
+        let waiter = self.call("connect", None);
+        self.input(Input::Command(Command::Connect { waiter }));
+        waiter
+    }
+
+    pub(super) fn send(&mut self, send: Send) -> Waiter {
+        let mut headers = vec![("destination", send.destination.clone())];
+        let transaction = send.transaction.map(|(id, _)| format!("tx{id}"));
+        headers.extend(transaction.map(|name| ("transaction", name)));
+        self.frame(frame::Command::Send, &headers, &send, None)
+    }
+
+    pub(super) fn publish(&mut self, body: &str) -> Waiter {
+        self.send(Send::new(body))
+    }
+
+    pub(super) fn transaction(&mut self, command: frame::Command, id: u64) -> Waiter {
+        let step = match command {
+            frame::Command::Begin => TransactionStep::Begin,
+            _ => TransactionStep::End,
+        };
+        let send = Send {
+            transaction: Some((id, step)),
+            ..Send::new("")
+        };
+        self.frame(command, &[("transaction", format!("tx{id}"))], &send, None)
+    }
+
+    pub(super) fn ack(&mut self, id: &str, epoch: u64) -> Waiter {
+        let send = Send::new("");
+        self.frame(
+            frame::Command::Ack,
+            &[("id", id.to_owned())],
+            &send,
+            Some(epoch),
+        )
+    }
+
+    pub(super) fn frame(
+        &mut self,
+        command: frame::Command,
+        headers: &[(&str, String)],
+        send: &Send,
+        epoch: Option<u64>,
+    ) -> Waiter {
+        let mut buffer = BytesMut::new();
+        let mut encoder = Encoder::new(&mut buffer, command, Version::V1_2);
+        for (name, value) in headers {
+            encoder.header(name, value).unwrap();
+        }
+        self.app.receipts += 1;
+        let receipt = send.receipt.then_some(self.app.receipts);
+        if let Some(id) = receipt {
+            encoder.header("receipt", &receipt_text(id)).unwrap();
+        }
+        encoder.finish(send.body.as_bytes()).unwrap();
+        let waiter = if send.receipt {
+            let what = format!("{command:?} {}", send.body);
+            self.call(what, Some(self.now + send.within))
+        } else {
+            Waiter::NONE
+        };
+        self.input(Input::Command(Command::Publish(Outgoing {
+            octets: buffer.freeze(),
+            needs: Version::V1_0,
+            receipt,
+            waiter,
+            deadline: self.instant() + send.within,
+            replay: send.replay,
+            epoch,
+            transaction: send.transaction,
+        })));
+        waiter
+    }
+
+    /// A subscription with an id like its destination's last part.
+    pub(super) fn subscribe(&mut self, destination: &str) -> (Key, Waiter) {
+        let id = destination
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        self.subscribe_as(&id, destination, AckMode::Auto, Duration::from_secs(30))
+    }
+
+    pub(super) fn subscribe_as(
+        &mut self,
+        id: &str,
+        destination: &str,
+        ack: AckMode,
+        within: Duration,
+    ) -> (Key, Waiter) {
+        self.app.keys += 1;
+        let key = Key(self.app.keys);
+        let waiter = self.call(format!("subscribe {id}"), Some(self.now + within));
+        self.input(Input::Command(Command::Subscribe {
+            subscribe: Subscribe {
+                key,
+                id: id.to_owned(),
+                destination: destination.to_owned(),
+                ack,
+                headers: Vec::new(),
+            },
+            waiter,
+            deadline: self.instant() + within,
+        }));
+        (key, waiter)
+    }
+
+    /// A subscription that the broker has confirmed.
+    pub(super) fn subscribed(&mut self, destination: &str) -> Key {
+        let (key, waiter) = self.subscribe(destination);
+        self.until(|p| p.answer(waiter).is_some());
+        self.expect_ok(waiter);
+        key
+    }
+
+    pub(super) fn unsubscribe(&mut self, key: Key) -> Waiter {
+        self.unsubscribe_within(key, Duration::from_secs(30))
+    }
+
+    pub(super) fn unsubscribe_within(&mut self, key: Key, within: Duration) -> Waiter {
+        let waiter = self.call(format!("unsubscribe {key:?}"), Some(self.now + within));
+        self.input(Input::Command(Command::Unsubscribe {
+            key,
+            headers: Vec::new(),
+            waiter,
+            deadline: self.instant() + within,
+        }));
+        waiter
+    }
+
+    pub(super) fn close(&mut self) -> Waiter {
+        self.close_within(Duration::from_secs(5))
+    }
+
+    pub(super) fn close_within(&mut self, within: Duration) -> Waiter {
+        let waiter = self.call("close", Some(self.now + within));
+        self.input(Input::Command(Command::Close {
+            waiter,
+            deadline: self.instant() + within,
+        }));
+        waiter
+    }
+}
