@@ -39,7 +39,7 @@ impl Core {
         }
     }
 
-    fn is_sealed(&self) -> bool {
+    pub(super) fn is_sealed(&self) -> bool {
         matches!(self.phase, Phase::Closed) || !self.close_waiters.is_empty()
     }
 
@@ -88,14 +88,11 @@ impl Core {
     /// Frees the room of frames that waited too long.
     pub(super) fn sweep(&mut self, now: Instant) {
         let operations = &self.operations;
-        let (silent, next) = self
-            .outbox
-            .sweep(now, |id| operations.get(id).is_none());
+        let (silent, next) = self.outbox.sweep(now, |id| operations.get(id).is_none());
         self.expired += silent;
         self.tell_expired();
         if let Some(next) = next {
-            self.timers
-                .arm(Once::Sweep, next.max(now + BETWEEN_SWEEPS));
+            self.timers.arm(Once::Sweep, next.max(now + BETWEEN_SWEEPS));
         }
     }
 

@@ -37,15 +37,15 @@ impl Core {
             }
             Phase::Closing => {
                 self.close_waiters.push(waiter);
-                if self.graceful.is_none() {
-                    self.intent = Some(Intent::End);
-                }
+                self.close_sooner(now, deadline);
             }
-            Phase::Idle
-            | Phase::Dialing
-            | Phase::Handshaking
-            | Phase::Suspended
-            | Phase::Waiting => {
+            // Nothing may be said but that it is over.
+            Phase::Handshaking | Phase::Suspended => {
+                self.close_waiters.push(waiter);
+                self.give_up(now, 1000, Intent::End);
+                self.close_sooner(now, deadline);
+            }
+            Phase::Idle | Phase::Dialing | Phase::Waiting => {
                 self.close_waiters.push(waiter);
                 if self.link != Link::None {
                     self.outputs.push_back(Output::Abort);
@@ -53,6 +53,26 @@ impl Core {
                 }
                 self.closed(None);
             }
+        }
+    }
+
+    /// A close that is under way is to end earlier.
+    fn close_sooner(&mut self, now: Instant, deadline: Instant) {
+        if let Some(graceful) = &mut self.graceful {
+            if deadline < graceful.deadline {
+                graceful.deadline = deadline;
+                let is_last = !matches!(self.link, Link::Up(_));
+                let next = if is_last {
+                    deadline
+                } else {
+                    half_way(now, deadline)
+                };
+                self.timers.arm(Once::Close, next);
+            }
+        } else {
+            self.intent = Some(Intent::End);
+            let limit = now + self.config.timeouts.close;
+            self.timers.arm(Once::Close, deadline.min(limit));
         }
     }
 
@@ -70,13 +90,14 @@ impl Core {
 
     /// The present step took too long: on to the next.
     pub(super) fn close_expired(&mut self, now: Instant) {
+        let is_up = matches!(self.link, Link::Up(_));
         match &mut self.graceful {
-            Some(graceful) if !graceful.hurried => {
+            Some(graceful) if is_up && !graceful.hurried => {
                 graceful.hurried = true;
                 let next = half_way(now, graceful.deadline);
                 self.timers.arm(Once::Close, next);
             }
-            Some(_) if matches!(self.link, Link::Up(_)) => self.finish(now),
+            Some(_) if is_up => self.finish(now),
             Some(_) | None => self.abandon(
                 now,
                 LinkError::Lost("the peer did not finish the close".into()),

@@ -9,7 +9,7 @@ use super::{
     close::Graceful,
     heartbeat,
     io::{Output, Reply, Ticket, Waiter},
-    operations::{Kind, receipt_text},
+    operations::{Kind, Replayed, receipt_text},
     timers::Once,
 };
 use crate::{
@@ -24,19 +24,19 @@ impl Core {
     pub(super) fn connect(&mut self, now: Instant, waiter: Waiter) {
         match self.phase {
             Phase::Idle => {
-                self.connect_waiter = waiter;
+                self.connect_waiters.push(waiter);
                 if self.config.persistent {
                     let limit = now + self.config.timeouts.overall;
                     self.timers.arm(Once::FirstConnect, limit);
                 }
                 self.dial(now);
             }
-            Phase::Closing | Phase::Closed => self.reply(waiter, Err(Error::Closed)),
-            Phase::Dialing
-            | Phase::Handshaking
-            | Phase::Online
-            | Phase::Suspended
-            | Phase::Waiting => self.reply(waiter, Ok(Reply::Done)),
+            Phase::Closed => self.reply(waiter, Err(Error::Closed)),
+            Phase::Closing if self.is_sealed() => self.reply(waiter, Err(Error::Closed)),
+            Phase::Online | Phase::Suspended => self.reply(waiter, Ok(Reply::Done)),
+            Phase::Dialing | Phase::Handshaking | Phase::Waiting | Phase::Closing => {
+                self.connect_waiters.push(waiter);
+            }
         }
     }
 
@@ -124,7 +124,7 @@ impl Core {
         }
         self.timers.disarm(Once::Open);
         self.timers.disarm(Once::FirstConnect);
-        self.tokens.accepted();
+        self.tokens.accepted(now);
         self.phase.advance(Phase::Online);
         self.ever_online = true;
         self.metrics.connections += 1;
@@ -141,8 +141,9 @@ impl Core {
             beats_in: self.beats.incoming(),
             connection: self.epoch,
         })));
-        let waiter = std::mem::replace(&mut self.connect_waiter, Waiter::NONE);
-        self.reply(waiter, Ok(Reply::Done));
+        for waiter in std::mem::take(&mut self.connect_waiters) {
+            self.reply(waiter, Ok(Reply::Done));
+        }
     }
 
     /// Version and heart-beats, from CONNECTED.
@@ -184,9 +185,12 @@ impl Core {
     }
 
     pub(super) fn first_connect_expired(&mut self) {
-        self.outputs.push_back(Output::Abort);
-        self.link = Link::None;
-        self.closed(Some(Error::Timeout(Stage::Open)));
+        if self.link != Link::None {
+            self.outputs.push_back(Output::Abort);
+            self.link = Link::None;
+        }
+        let cause = self.last_cause.take();
+        self.closed(Some(cause.unwrap_or(Error::Timeout(Stage::Open))));
     }
 
     pub(super) fn link_down(&mut self, now: Instant, ticket: Ticket, error: &LinkError) {
@@ -209,6 +213,7 @@ impl Core {
     pub(super) fn give_up(&mut self, now: Instant, code: u16, intent: Intent) {
         self.stop_beats();
         self.timers.disarm(Once::Open);
+        self.timers.disarm(Once::Stable);
         match self.link {
             Link::Up(ticket) => {
                 self.link = Link::Closing(ticket);
@@ -220,7 +225,8 @@ impl Core {
                 let limit = now + self.config.timeouts.close;
                 self.timers.arm(Once::Close, limit);
             }
-            Link::Closing(_) => self.intent = Some(intent),
+            // What was decided first stands, most of all that it is the end.
+            Link::Closing(_) => {}
             Link::Opening(_) => {
                 self.outputs.push_back(Output::Abort);
                 self.link = Link::None;
@@ -243,16 +249,19 @@ impl Core {
         }
         self.stop_beats();
         self.lose();
-        let intent = match (self.intent.take(), graceful) {
-            (Some(intent), _) => intent,
-            // An end that answers our DISCONNECT is what was asked for.
+        let intent = match (graceful, self.intent.take()) {
+            // An end that answers our DISCONNECT is what was asked for, and
+            // nothing leads back from it.
             (
-                None,
                 Some(Graceful {
                     disconnected: true, ..
                 }),
-            ) => Intent::End,
-            (None, Some(_)) => Intent::Fail(error.clone().into()),
+                _,
+            )
+            | (Some(_), Some(Intent::End)) => Intent::End,
+            (Some(_), Some(Intent::Wait(cause) | Intent::Fail(cause))) => Intent::Fail(cause),
+            (Some(_), Some(Intent::Redial) | None) => Intent::Fail(error.clone().into()),
+            (None, Some(intent)) => intent,
             // The broker chose not to be bound to a new token on this socket.
             (None, None) if was_suspended => Intent::Redial,
             (None, None) => Intent::Wait(error.clone().into()),
@@ -272,13 +281,15 @@ impl Core {
     /// The next attempt after a delay, unless there is to be none.
     pub(super) fn wait(&mut self, now: Instant, cause: Error) {
         let first = !self.ever_online;
-        let hopeless = first && !(self.config.persistent && cause.is_retryable());
+        let again = cause.is_retryable() || is_conflict(&cause);
+        let hopeless = first && !(self.config.persistent && again);
         if hopeless || !self.config.reconnect {
             return self.closed(Some(cause));
         }
         self.phase.advance(Phase::Waiting);
         let delay = self.redial.next_delay(&mut self.rng);
         self.timers.arm(Once::Redial, now + delay);
+        self.last_cause = Some(cause.clone());
         self.tell(Event::Disconnected {
             cause,
             retry_in: Some(delay),
@@ -289,7 +300,7 @@ impl Core {
     fn lose(&mut self) {
         self.outbox.clear_urgent();
         self.replay.clear();
-        self.transactions.clear();
+        self.transactions.abort();
         self.reauth.reset();
         for key in self.subscriptions.lost() {
             self.forget(key);
@@ -314,7 +325,12 @@ impl Core {
         self.phase.advance(Phase::Closed);
         self.timers.clear();
         for (_, operation) in self.operations.take(|_| true) {
-            self.reply(operation.waiter, Err(verdict.clone()));
+            let lost = matches!(
+                operation.kind,
+                Kind::Publish(Some(Replayed { left: true, .. }))
+            );
+            let error = if lost { Error::Lost } else { verdict.clone() };
+            self.reply(operation.waiter, Err(error));
         }
         let keys: Vec<_> = self.subscriptions.keys().collect();
         for key in keys {
@@ -324,8 +340,9 @@ impl Core {
             self.outputs.push_back(Output::Ended(key));
         }
         self.discard_outbox();
-        let waiter = std::mem::replace(&mut self.connect_waiter, Waiter::NONE);
-        self.reply(waiter, Err(verdict));
+        for waiter in std::mem::take(&mut self.connect_waiters) {
+            self.reply(waiter, Err(verdict.clone()));
+        }
         for waiter in std::mem::take(&mut self.close_waiters) {
             let result = cause.clone().map_or(Ok(Reply::Done), Err);
             self.reply(waiter, result);
@@ -341,9 +358,13 @@ impl Core {
         self.tell(Event::Closed { cause });
     }
 
-    fn wants_token(&self) -> bool {
+    pub(super) fn wants_token(&self) -> bool {
         matches!(self.config.credentials, Credentials::Token { .. })
     }
+}
+
+fn is_conflict(cause: &Error) -> bool {
+    matches!(cause, Error::Broker(e) if e.code() == Some(409))
 }
 
 /// The `accept-version` header: newest first is not asked for, any order is right.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Core, Intent, Link, Phase,
-    io::{Output, Ticket},
+    io::{Key, Output, Reply, Ticket},
     operations::{Kind, Operation, Replayed},
     outbox::Entry,
     subscriptions::State,
@@ -14,7 +14,7 @@ use crate::{
     auth::{Token, TokenReason},
     config::Credentials,
     dialect::Reauth,
-    error::{AuthError, Error, Stage},
+    error::{AuthError, BrokerError, Error, Stage},
     event::Event,
     frame::Frame,
 };
@@ -25,8 +25,11 @@ pub(super) struct Reauthentication {
     suspended_at: Option<Instant>,
     /// The receipt id of the CONNECT that has been sent.
     asked: Option<u64>,
-    /// The RECEIPT came first; one CONNECTED is still under way.
-    echo: bool,
+    /// CONNECTs to which CONNECTED may yet come. A 401 without a receipt-id may
+    /// answer one of them, or a frame that had left before.
+    unanswered: u32,
+    /// The CONNECT that CONNECTED has answered; its RECEIPT is under way.
+    settled: Option<u64>,
 }
 
 impl Reauthentication {
@@ -42,8 +45,15 @@ impl Reauthentication {
         self.asked == Some(id)
     }
 
-    pub(super) fn take_echo(&mut self) -> bool {
-        std::mem::take(&mut self.echo)
+    /// Takes note of a CONNECTED, if a CONNECT may have caused it.
+    pub(super) fn take_answer(&mut self) -> bool {
+        let is_due = self.unanswered > 0;
+        self.unanswered = self.unanswered.saturating_sub(1);
+        is_due
+    }
+
+    pub(super) fn take_settled(&mut self, id: u64) -> bool {
+        self.settled.take_if(|settled| *settled == id).is_some()
     }
 }
 
@@ -108,14 +118,17 @@ impl Core {
         self.tell(Event::TokenFailed {
             cause: cause.clone(),
         });
-        let intent = if cause.is_retryable() {
-            Intent::Wait(cause)
-        } else {
+        let is_final = !cause.is_retryable();
+        let intent = if is_final {
             Intent::Fail(cause)
+        } else {
+            Intent::Wait(cause)
         };
         match self.phase {
             Phase::Dialing if self.link == Link::None => self.give_up(now, 1000, intent),
             Phase::Suspended => self.give_up(now, 1000, intent),
+            // The session may yet live long; if it needs a token it will ask.
+            Phase::Handshaking | Phase::Online | Phase::Waiting | Phase::Dialing if is_final => {}
             Phase::Handshaking | Phase::Online | Phase::Waiting | Phase::Dialing => {
                 let again = now + self.config.backoff.initial;
                 self.timers.arm(Once::Renew, again);
@@ -133,6 +146,11 @@ impl Core {
             Phase::Handshaking => self.refused_token(now, Intent::Redial),
             Phase::Online => {
                 self.tokens.refused();
+                if self.tokens.is_hopeless(now, self.config.backoff.initial) {
+                    let error = BrokerError::new(Some(401), frame.clone());
+                    self.give_up(now, 1000, Intent::Wait(error.into()));
+                    return true;
+                }
                 match self.config.dialect.reauth {
                     Reauth::Redial => {
                         self.give_up(now, 1000, Intent::Redial);
@@ -153,8 +171,12 @@ impl Core {
                 if final_refusal {
                     return false;
                 }
+                if frame.raw_header(b"receipt-id").is_some() {
+                    self.reauth.unanswered = self.reauth.unanswered.saturating_sub(1);
+                }
                 self.operations.take(|o| o.kind == Kind::Rebind);
                 self.reauth.asked = None;
+                self.timers.disarm(Once::Open);
                 self.present_or_fetch(now);
                 true
             }
@@ -187,6 +209,7 @@ impl Core {
         self.reauth.suspended_at = Some(now);
         self.stop_beats();
         self.outbox.clear_urgent();
+        self.outbox.forget_abandoned();
         self.timers.disarm(Once::Stable);
         self.tell(Event::Suspended);
         self.present_or_fetch(now);
@@ -208,6 +231,7 @@ impl Core {
             Err(e) => return self.give_up(now, 1000, Intent::Fail(e.into())),
         }
         self.reauth.asked = Some(id);
+        self.reauth.unanswered += 1;
         self.operations.insert(
             id,
             Operation {
@@ -222,6 +246,8 @@ impl Core {
 
     /// CONNECTED, or the RECEIPT of the CONNECT, came.
     pub(super) fn rebound(&mut self, now: Instant, frame: Option<&Frame>) {
+        let asked = self.reauth.asked;
+        let unanswered = self.reauth.unanswered;
         match frame {
             Some(frame) => {
                 if let Err(e) = self.negotiate(now, frame) {
@@ -235,17 +261,21 @@ impl Core {
             }
         }
         self.timers.disarm(Once::Open);
-        self.tokens.accepted();
+        self.tokens.accepted(now);
         let since = self.reauth.suspended_at;
         self.reauth.reset();
-        self.reauth.echo = frame.is_none();
+        self.reauth.unanswered = unanswered;
+        self.reauth.settled = asked.filter(|_| frame.is_some());
         self.phase.advance(Phase::Online);
         self.metrics.rebinds += 1;
         self.arm_beats();
         self.timers
             .arm(Once::Stable, now + self.config.backoff.stable_after);
-        // What had left without an answer met a broker that had stopped listening.
+        // What had left without an answer met a broker that had stopped
+        // listening; a transaction may lack some of it.
+        self.transactions.abort();
         self.unconfirmed();
+        self.subscriptions.unheard();
         self.replay = self.subscriptions.unconfirmed();
         self.tell(Event::Resumed {
             after: since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
@@ -256,11 +286,13 @@ impl Core {
     /// application said so, else answered.
     pub(super) fn unconfirmed(&mut self) {
         let gone = self.operations.take(|o| {
-            o.sent && matches!(o.kind, Kind::Publish(_) | Kind::Subscribe(_) | Kind::Rebind)
+            let is_own = matches!(o.kind, Kind::Disconnect);
+            o.sent && !is_own
         });
         for (id, mut operation) in gone.into_iter().rev() {
-            match &operation.kind {
+            match &mut operation.kind {
                 Kind::Publish(Some(replayed)) => {
+                    replayed.left = true;
                     let entry = Entry::again(id, replayed);
                     self.outbox.push_front(entry);
                     operation.sent = false;
@@ -271,13 +303,43 @@ impl Core {
                     self.reply(operation.waiter, Err(Error::Lost));
                 }
                 Kind::Subscribe(key) => {
+                    let key = *key;
                     self.timers.cancel(operation.timer);
-                    if let Some(subscription) = self.subscriptions.get_mut(*key) {
-                        subscription.state = State::Wanted;
-                    }
+                    self.not_heard(key);
                 }
-                Kind::Unsubscribe(_) | Kind::Disconnect | Kind::Rebind => {}
+                Kind::Unsubscribe(key) => {
+                    let key = *key;
+                    let Some(subscription) = self.subscriptions.get(key) else {
+                        continue;
+                    };
+                    self.outbox.push_front(Entry::Unsubscribe {
+                        id: subscription.spec.id.clone(),
+                        headers: subscription.farewell.clone(),
+                        receipt: Some(id),
+                        epoch: self.epoch,
+                    });
+                    operation.sent = false;
+                    self.operations.insert(id, operation);
+                }
+                Kind::Disconnect | Kind::Rebind => {}
             }
+        }
+    }
+
+    /// A SUBSCRIBE met a broker that did not listen. If its UNSUBSCRIBE waits
+    /// already, both are done.
+    fn not_heard(&mut self, key: Key) {
+        let Some(subscription) = self.subscriptions.get_mut(key) else {
+            return;
+        };
+        if subscription.state != State::Leaving {
+            subscription.state = State::Wanted;
+            return;
+        }
+        self.forget(key);
+        for (_, operation) in self.operations.take(|o| o.kind == Kind::Unsubscribe(key)) {
+            self.timers.cancel(operation.timer);
+            self.reply(operation.waiter, Ok(Reply::Done));
         }
     }
 }

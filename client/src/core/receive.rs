@@ -9,7 +9,7 @@ use super::{
     subscriptions::State,
 };
 use crate::{
-    error::{BrokerError, Error, ProtocolError},
+    error::{AuthError, BrokerError, Error, Misuse, ProtocolError},
     event::Event,
     frame::{Command, Frame},
 };
@@ -45,9 +45,9 @@ impl Core {
     fn connected_or_rebound(&mut self, now: Instant, frame: &Frame) {
         match self.phase {
             Phase::Handshaking => self.connected(now, frame),
-            Phase::Suspended if self.reauth.is_asked() => self.rebound(now, Some(frame)),
-            // The RECEIPT of the same CONNECT was faster.
-            Phase::Online if self.reauth.take_echo() => {}
+            Phase::Suspended if self.reauth.take_answer() => self.rebound(now, Some(frame)),
+            // The RECEIPT of the same CONNECT was faster, or there were two.
+            Phase::Online if self.reauth.take_answer() => {}
             Phase::Idle
             | Phase::Dialing
             | Phase::Online
@@ -91,11 +91,13 @@ impl Core {
 
     /// RECEIPT (STOMP 1.2 §RECEIPT).
     fn receipt(&mut self, now: Instant, frame: &Frame) {
-        let Some((id, operation)) = receipt_id(frame).and_then(|id| {
-            let operation = self.operations.remove(id)?;
-            Some((id, operation))
-        }) else {
-            self.metrics.late_receipts += 1;
+        let id = receipt_id(frame);
+        let Some((id, operation)) = id.and_then(|id| Some((id, self.operations.remove(id)?)))
+        else {
+            // CONNECTED was faster than the RECEIPT of the same CONNECT.
+            if id.is_none_or(|id| !self.reauth.take_settled(id)) {
+                self.metrics.late_receipts += 1;
+            }
             return;
         };
         self.timers.cancel(operation.timer);
@@ -122,15 +124,21 @@ impl Core {
         if subscription.state == State::Leaving {
             return;
         }
+        let twice = matches!(subscription.state, State::Overdue | State::Asked(2));
         subscription.state = State::Confirmed;
         let again = std::mem::replace(&mut subscription.established, true);
         let waiter = std::mem::replace(&mut subscription.waiter, super::Waiter::NONE);
         let timer = subscription.timer.take();
-        let id = subscription.spec.id.clone();
+        let restored = again.then(|| subscription.spec.id.clone());
         self.timers.cancel(timer);
         self.reply(waiter, Ok(Reply::Done));
-        if again {
-            self.tell(Event::Restored { subscription: id });
+        if twice {
+            for (_, other) in self.operations.take(|o| o.kind == Kind::Subscribe(key)) {
+                self.timers.cancel(other.timer);
+            }
+        }
+        if let Some(subscription) = restored {
+            self.tell(Event::Restored { subscription });
         }
     }
 
@@ -145,6 +153,7 @@ impl Core {
         let receipt = receipt_id(&frame);
         let error = Error::from(BrokerError::new(code, frame));
         if self.phase == Phase::Handshaking || self.phase == Phase::Suspended {
+            self.blame_named(receipt, &error);
             return self.refused(now, code, error);
         }
         if self.config.dialect.subscription_errors && receipt.is_none() {
@@ -153,16 +162,27 @@ impl Core {
                 return self.subscription_refused(key, error);
             }
         }
-        self.blame(receipt, &error);
         if code == Some(409) {
+            // It is about the identity, not about any call.
+            self.blame_named(receipt, &error);
             return self.conflict(now, error);
         }
+        self.blame(receipt, &error);
         self.give_up(now, 1000, Intent::Wait(error));
     }
 
     /// CONNECT was answered with an ERROR.
     fn refused(&mut self, now: Instant, code: Option<u16>, error: Error) {
         match code {
+            Some(401) if self.wants_token() => {
+                let error = AuthError {
+                    text: format!(
+                        "a token was refused that had been fetched because another was: {error}"
+                    ),
+                    fatal: true,
+                };
+                self.give_up(now, 1000, Intent::Fail(error.into()));
+            }
             Some(401 | 403) => self.give_up(now, 1000, Intent::Fail(error)),
             Some(409) => self.conflict(now, error),
             Some(_) | None => self.give_up(now, 1000, Intent::Wait(error)),
@@ -186,9 +206,11 @@ impl Core {
     /// Ends the call that an ERROR answers: the one whose receipt-id it
     /// carries, else the only one under way, else all (some brokers never say).
     fn blame(&mut self, receipt: Option<u64>, error: &Error) {
-        let id = receipt
-            .filter(|id| self.operations.get(*id).is_some())
-            .or_else(|| self.operations.only_sent());
+        if receipt.is_some() {
+            // If that call is over, the others have nothing to do with it.
+            return self.blame_named(receipt, error);
+        }
+        let id = self.operations.only_sent();
         if let Some(operation) = id.and_then(|id| self.operations.remove(id)) {
             return self.failed(operation, error.clone());
         }
@@ -198,6 +220,7 @@ impl Core {
                 // worked before are asked for again.
                 Kind::Subscribe(key) if self.is_established(key) => {
                     self.timers.cancel(operation.timer);
+                    self.cautious = true;
                 }
                 Kind::Publish(_)
                 | Kind::Subscribe(_)
@@ -208,10 +231,20 @@ impl Core {
         }
     }
 
+    /// Ends the call whose receipt-id an ERROR carries.
+    fn blame_named(&mut self, receipt: Option<u64>, error: &Error) {
+        if let Some(operation) = receipt.and_then(|id| self.operations.remove(id)) {
+            self.failed(operation, error.clone());
+        }
+    }
+
     pub(super) fn failed(&mut self, operation: Operation, error: Error) {
         self.timers.cancel(operation.timer);
         match operation.kind {
             Kind::Publish(_) => self.reply(operation.waiter, Err(error)),
+            // Perhaps the first SUBSCRIBE was heard after all, and only the
+            // second was one too many: the next connection will tell.
+            Kind::Subscribe(key) if self.is_asked_twice(key) => {}
             Kind::Subscribe(key) => self.subscription_refused(key, error),
             Kind::Unsubscribe(key) => {
                 self.forget(key);
@@ -223,6 +256,11 @@ impl Core {
 
     fn is_established(&self, key: Key) -> bool {
         self.subscriptions.get(key).is_some_and(|s| s.established)
+    }
+
+    fn is_asked_twice(&self, key: Key) -> bool {
+        let subscription = self.subscriptions.get(key);
+        subscription.is_some_and(|s| s.established && s.state == State::Asked(2))
     }
 
     fn subscription_refused(&mut self, key: Key, error: Error) {
@@ -245,6 +283,8 @@ impl Core {
     pub(super) fn forget(&mut self, key: Key) {
         if let Some(subscription) = self.subscriptions.remove(key) {
             self.timers.cancel(subscription.timer);
+            let gone = Misuse::UnknownSubscription(subscription.spec.id);
+            self.reply(subscription.waiter, Err(gone.into()));
             self.outputs.push_back(Output::Ended(key));
         }
     }
