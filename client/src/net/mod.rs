@@ -4,6 +4,7 @@
 mod converse;
 mod deadline;
 mod dial;
+mod frames;
 mod http1;
 mod link;
 mod refusal;

@@ -124,7 +124,6 @@ impl Write for Socket {
 #[derive(Debug)]
 pub(super) struct Stream {
     transport: Transport,
-    octets_written: u64,
 }
 
 #[derive(Debug)]
@@ -137,7 +136,6 @@ impl Stream {
     pub(super) fn plain(socket: Socket) -> Self {
         Self {
             transport: Transport::Plain(socket),
-            octets_written: 0,
         }
     }
 
@@ -148,7 +146,6 @@ impl Stream {
     pub(super) fn tls(tls: TlsStream<Socket>) -> Self {
         Self {
             transport: Transport::Tls(Box::new(tls)),
-            octets_written: 0,
         }
     }
 
@@ -164,11 +161,6 @@ impl Stream {
             Transport::Plain(socket) => socket,
             Transport::Tls(tls) => tls.get_mut(),
         }
-    }
-
-    /// Octets accepted by `write`, before encryption.
-    pub(super) fn octets_written(&self) -> u64 {
-        self.octets_written
     }
 
     /// The socket, if it is not wrapped in TLS.
@@ -191,12 +183,10 @@ impl Read for Stream {
 
 impl Write for Stream {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let written = match &mut self.transport {
+        match &mut self.transport {
             Transport::Plain(socket) => socket.write(buf),
             Transport::Tls(tls) => tls.write(buf),
-        }?;
-        self.octets_written += written as u64;
-        Ok(written)
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

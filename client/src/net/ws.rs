@@ -1,8 +1,12 @@
 //! The WebSocket connection, once it is up.
+//!
+//! tungstenite reads, answers pings and closes. It logs every frame that it
+//! writes, though, and CONNECT holds a passcode: so data frames are written
+//! here, into the same buffer, and tungstenite never sees one.
 
 use std::{
     collections::VecDeque,
-    io,
+    io::{self, Read, Write},
     time::{Duration, Instant},
 };
 
@@ -12,23 +16,20 @@ use tungstenite::{
     error::ProtocolError,
     protocol::{
         CloseFrame, Role, WebSocketConfig, WebSocketContext,
-        frame::{
-            Frame,
-            coding::{CloseCode, Data, OpCode},
-        },
+        frame::coding::{CloseCode, Data},
     },
 };
 
-use super::stream::Stream;
+use super::{frames::Frames, stream::Stream};
 use crate::error::LinkError;
 
 /// The largest WebSocket frame that is sent; larger messages are fragmented.
 const FRAGMENT: usize = 64 << 10;
-/// Nothing more is handed to tungstenite while this much waits there.
+/// No more messages become frames while this much waits to be written.
 const LOW_WATER: usize = 64 << 10;
-/// tungstenite writes without being asked when this much waits.
+/// Written without being asked when this much waits.
 const WRITE_EARLY: usize = 32 << 10;
-/// tungstenite keeps no more than this: what `LOW_WATER` lets in, and pongs.
+/// What `LOW_WATER` lets in, and pongs; tungstenite keeps further ones back.
 const WRITE_LIMIT: usize = 256 << 10;
 /// The default of 128 KiB would be zero-filled before every read.
 const READ_BUFFER: usize = 16 << 10;
@@ -42,13 +43,10 @@ const PATIENCE: u32 = 65_536;
 /// The peer's side of a connection and ours.
 pub(super) struct Ws {
     context: WebSocketContext,
-    stream: Stream,
-    /// Messages that tungstenite has not got, or not wholly.
+    wire: Wire,
+    frames: Frames,
+    /// Messages that are not frames yet, or not wholly.
     queue: VecDeque<Outgoing>,
-    /// Octets handed to tungstenite so far, and those of them that are known
-    /// to have left: counted on the stream, and set equal by a whole flush.
-    given: u64,
-    left: u64,
     closing: Closing,
     /// The last read ended in `WouldBlock`, and no event came since.
     dry: bool,
@@ -58,6 +56,15 @@ pub(super) struct Ws {
 struct Outgoing {
     rest: Bytes,
     data: Data,
+}
+
+/// The stream and what waits to be written to it: whole frames, of whoever's
+/// making, in the order in which they were made.
+struct Wire {
+    stream: Stream,
+    out: Vec<u8>,
+    /// How much of `out` has left.
+    sent: usize,
 }
 
 enum Closing {
@@ -78,19 +85,21 @@ impl Ws {
         let limit = frame_limit.saturating_add(MESSAGE_EXTRA);
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(WRITE_EARLY)
+            .write_buffer_size(0)
             .max_write_buffer_size(WRITE_LIMIT)
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit));
-        let written = stream.octets_written();
         let octets_before = stream.socket().octets_read();
         let octets_before = octets_before.saturating_sub(leftover.len() as u64);
         Self {
             context: WebSocketContext::from_partially_read(leftover, Role::Client, Some(config)),
-            stream,
+            wire: Wire {
+                stream,
+                out: Vec::new(),
+                sent: 0,
+            },
+            frames: Frames::default(),
             queue: VecDeque::new(),
-            given: written,
-            left: written,
             closing: Closing::No,
             dry: false,
             octets_before,
@@ -98,16 +107,16 @@ impl Ws {
     }
 
     pub(super) fn stream(&self) -> &Stream {
-        &self.stream
+        &self.wire.stream
     }
 
     pub(super) fn ready(&mut self, readable: bool, writable: bool) {
-        self.stream.socket_mut().ready(readable, writable);
+        self.wire.stream.socket_mut().ready(readable, writable);
         self.dry = false;
     }
 
     pub(super) fn octets_read(&self) -> u64 {
-        self.stream.socket().octets_read() - self.octets_before
+        self.wire.stream.socket().octets_read() - self.octets_before
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -131,14 +140,13 @@ impl Ws {
             if !read || self.dry {
                 return Ok(None);
             }
-            match self.context.read(&mut self.stream) {
+            match self.context.read(&mut self.wire) {
                 Ok(Message::Text(text)) if !text.is_empty() => return Ok(Some(text.into())),
                 Ok(Message::Binary(data)) if !data.is_empty() => return Ok(Some(data)),
                 // An empty message carries no octets, and none of ours is a raw frame.
                 Ok(Message::Text(_) | Message::Binary(_) | Message::Frame(_)) => {}
-                // tungstenite has queued the pong: 2 octets of header, 4 of mask.
-                Ok(Message::Ping(data)) => self.given += data.len() as u64 + 6,
-                Ok(Message::Pong(_)) => {}
+                // tungstenite answers by itself.
+                Ok(Message::Ping(_) | Message::Pong(_)) => {}
                 Ok(Message::Close(frame)) => self.closed(now, frame)?,
                 Err(e) => match self.failed(e) {
                     Some(e) => return Err(e),
@@ -171,18 +179,18 @@ impl Ws {
 
     /// Whether another message would go straight out.
     pub(super) fn wants_frame(&self) -> bool {
-        let socket = self.stream.socket();
+        let socket = self.wire.stream.socket();
         !self.is_closing()
             && self.context.can_write()
             && self.queue.is_empty()
-            && self.waiting() <= LOW_WATER as u64
+            && self.wire.waiting() <= LOW_WATER
             && socket.is_writable()
             && socket.broken().is_none()
     }
 
     pub(super) fn is_flushed(&self) -> bool {
         self.queue.is_empty()
-            && self.waiting() == 0
+            && self.wire.waiting() == 0
             && !matches!(self.closing, Closing::Queued(_) | Closing::Answering { .. })
     }
 
@@ -190,20 +198,28 @@ impl Ws {
     pub(super) fn flush(&mut self) -> Result<(), LinkError> {
         loop {
             self.fill();
-            match self.context.flush(&mut self.stream) {
+            match self.push() {
                 Ok(()) => {
-                    self.left = self.given;
                     let more = !self.queue.is_empty() || matches!(self.closing, Closing::Queued(_));
                     if !more || !self.context.can_write() {
                         return Ok(());
                     }
                 }
-                // The socket is full; or the connection is over, which reading tells.
-                Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Ok(()),
-                Err(e) => return Err(self.explain(&e)),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) => return Err(LinkError::Lost(e.to_string())),
             }
         }
+    }
+
+    /// Writes what waits, and what tungstenite has kept back meanwhile.
+    fn push(&mut self) -> io::Result<()> {
+        self.wire.push()?;
+        match self.context.flush(&mut self.wire) {
+            Err(Error::Io(e)) => return Err(e),
+            // Anything else means that the connection is over, which reading tells.
+            Ok(()) | Err(_) => {}
+        }
+        self.wire.push()
     }
 
     /// Sends Close after what is queued.
@@ -226,39 +242,30 @@ impl Ws {
     #[cfg(test)]
     pub(super) fn queued(&self) -> u64 {
         let here: usize = self.queue.iter().map(|o| o.rest.len()).sum();
-        here as u64 + self.waiting()
+        (here + self.wire.waiting()) as u64
     }
 
-    /// Octets that wait in tungstenite; never less than there are.
-    fn waiting(&self) -> u64 {
-        self.given
-            .saturating_sub(self.left.max(self.stream.octets_written()))
-    }
-
-    /// Hands messages to tungstenite, in fragments, while little waits there.
+    /// Makes frames of messages while few wait to be written.
     fn fill(&mut self) {
-        while self.waiting() <= LOW_WATER as u64 && self.context.can_write() {
+        while self.wire.waiting() <= LOW_WATER && self.context.can_write() {
             let Some(front) = self.queue.front_mut() else {
                 return self.send_close();
             };
             let cut = fragment(&front.rest, front.data);
-            let piece = front.rest.slice(..cut);
             let last = cut == front.rest.len();
-            let size = (cut + header_len(cut)) as u64;
-            let frame = Frame::message(piece, OpCode::Data(front.data), last);
-            let written = self.context.write(&mut self.stream, Message::Frame(frame));
-            // Pongs have filled the buffer, and this frame was not taken. After
-            // any other error it was (`WouldBlock` above all), or the
-            // connection is over, which reading tells.
-            if matches!(written, Err(Error::WriteBufferFull(_))) {
-                return;
-            }
-            self.given += size;
+            let payload = &front.rest[..cut];
+            self.frames
+                .write(&mut self.wire.out, front.data, last, payload);
             if last {
                 self.queue.pop_front();
             } else {
                 front.rest = front.rest.slice(cut..);
                 front.data = Data::Continue;
+            }
+            if self.wire.waiting() > WRITE_EARLY {
+                if let Err(e) = self.wire.push() {
+                    log::trace!("the rest waits: {e}");
+                }
             }
         }
     }
@@ -269,16 +276,13 @@ impl Ws {
         };
         let frame = frame.clone();
         self.closing = Closing::Sent;
-        self.given += frame.reason.len() as u64 + 8;
-        match self.context.close(&mut self.stream, Some(frame)) {
-            Ok(()) => self.left = self.given,
-            Err(e) => log::trace!("the Close waits: {e}"),
+        if let Err(e) = self.context.close(&mut self.wire, Some(frame)) {
+            log::trace!("the Close waits: {e}");
         }
     }
 
     /// The peer's Close: the answer to ours, or the beginning of the end.
     fn closed(&mut self, now: Instant, frame: Option<CloseFrame>) -> Result<(), LinkError> {
-        let answer = frame.as_ref().map_or(6, |f| f.reason.len() as u64 + 8);
         let told = match frame {
             Some(frame) => LinkError::Closed {
                 code: frame.code.into(),
@@ -294,7 +298,6 @@ impl Ws {
         }
         // No data after a Close (RFC 6455 §5.5.1).
         self.queue.clear();
-        self.given += answer;
         self.closing = Closing::Answering {
             by: now.checked_add(ANSWER_PATIENCE).unwrap_or(now),
             told,
@@ -304,13 +307,13 @@ impl Ws {
 
     /// Tells of the peer's Close once its answer has left, or cannot leave.
     fn answer(&mut self, now: Instant) -> Result<Option<Bytes>, LinkError> {
-        let flushed = match self.context.flush(&mut self.stream) {
-            Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => false,
+        let flushed = match self.push() {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => false,
             Ok(()) | Err(_) => true,
         };
         // A peer that closed the socket after its Close waits for no answer.
         let gone = !flushed
-            && match self.context.read(&mut self.stream) {
+            && match self.context.read(&mut self.wire) {
                 Err(Error::Io(e)) => e.kind() != io::ErrorKind::WouldBlock,
                 Ok(_) | Err(_) => true,
             };
@@ -351,7 +354,7 @@ impl Ws {
                 reason: String::new(),
             },
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-                LinkError::Lost(match self.stream.socket().broken() {
+                LinkError::Lost(match self.wire.stream.socket().broken() {
                     Some(e) => format!("writing failed: {e}"),
                     None => "the peer ended the TCP connection".into(),
                 })
@@ -374,9 +377,56 @@ impl Ws {
             code,
             reason: Utf8Bytes::from_static(""),
         };
-        if let Err(e) = self.context.close(&mut self.stream, Some(frame)) {
+        let closed = self.context.close(&mut self.wire, Some(frame));
+        if let Err(e) = closed.and_then(|()| Ok(self.wire.push()?)) {
             log::debug!("no Close could be sent: {e}");
         }
+    }
+}
+
+impl Wire {
+    fn waiting(&self) -> usize {
+        self.out.len() - self.sent
+    }
+
+    /// Writes until nothing waits or the socket is full.
+    fn push(&mut self) -> io::Result<()> {
+        while self.sent < self.out.len() {
+            match self.stream.write(&self.out[self.sent..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => self.sent += n,
+                Err(e) => {
+                    self.out.drain(..self.sent);
+                    self.sent = 0;
+                    return Err(e);
+                }
+            }
+        }
+        self.out.clear();
+        self.sent = 0;
+        self.stream.flush()
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buf)
+    }
+}
+
+/// Where tungstenite writes: all of a frame or nothing of it, so that ours and
+/// its own never mix.
+impl Write for Wire {
+    fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
+        if self.waiting() > WRITE_LIMIT {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.out.extend_from_slice(frames);
+        Ok(frames.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -391,13 +441,4 @@ fn fragment(rest: &[u8], data: Data) -> usize {
     }
     let back = (0..4).find(|back| rest[FRAGMENT - back] & 0xC0 != 0x80);
     FRAGMENT - back.unwrap_or(0)
-}
-
-/// The header of a masked frame (RFC 6455 §5.2).
-fn header_len(payload: usize) -> usize {
-    match payload {
-        0..126 => 6,
-        126..65_536 => 8,
-        _ => 14,
-    }
 }
