@@ -412,7 +412,7 @@ impl Server {
             let Some(sock) = self.socks.get_mut(&conn) else {
                 return;
             };
-            if sock.stage != Stage::Ws {
+            if sock.stage != Stage::Ws || sock.is_deaf() {
                 return;
             }
             let event = match sock.reader.next() {
@@ -584,6 +584,8 @@ impl Server {
                         sock.push(Chunk::Rst);
                     }
                     self.enqueue(conn);
+                    // What was read but not yet looked at when the hole opened.
+                    self.on_frames(conn);
                 }
             }
             Output::Refuse => self.port.refuse(self.poll.registry()),

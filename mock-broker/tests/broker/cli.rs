@@ -1,1 +1,83 @@
-//! To come.
+//! The program.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_mock-broker"))
+}
+
+/// Ends its child.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().expect("killed");
+        self.0.wait().expect("waited");
+    }
+}
+
+fn lint(text: &str) -> (i32, String) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("scenario.json");
+    std::fs::write(&file, text).expect("written");
+    let Output { status, stdout, .. } = program().arg("lint").arg(&file).output().expect("it runs");
+    (
+        status.code().expect("a code"),
+        String::from_utf8(stdout).expect("text"),
+    )
+}
+
+#[test]
+fn lint_names_file_line_column_and_word() {
+    let (code, out) = lint("{\"rules\":[\n{\"on\":\"upgarde\",\"do\":[]}]}");
+    assert_eq!(code, 2);
+    assert!(out.contains("scenario.json:2:"), "{out}");
+    assert!(out.contains("did you mean `upgrade`?"), "{out}");
+    let (code, out) = lint("{}");
+    assert_eq!(code, 0);
+    assert!(out.contains("ok"), "{out}");
+}
+
+#[test]
+fn run_prints_its_url_first_and_writes_its_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let (port_file, ca_file) = (dir.path().join("port"), dir.path().join("ca.pem"));
+    let child = program()
+        .args(["run", "--tls", "--trace", "--port-file"])
+        .arg(&port_file)
+        .arg("--ca-file")
+        .arg(&ca_file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut child = Running(child);
+    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+    let url = lines.next().unwrap().unwrap();
+    let port = std::fs::read_to_string(&port_file).unwrap();
+    assert_eq!(url, format!("wss://localhost:{}/stomp", port.trim()));
+    assert!(
+        std::fs::read_to_string(&ca_file)
+            .unwrap()
+            .starts_with("-----BEGIN CERTIFICATE")
+    );
+    let port: u16 = port.trim().parse().unwrap();
+    drop(std::net::TcpStream::connect(("127.0.0.1", port)).unwrap());
+    assert!(
+        lines.next().unwrap().unwrap().ends_with("conn 1 tcp"),
+        "the trace"
+    );
+}
+
+#[test]
+fn bad_usage_is_2() {
+    for args in [
+        &["run", "no-such-file.json"][..],
+        &["dance"],
+        &["run", "--ca-file", "x"],
+        &[],
+    ] {
+        let status = program().args(args).stderr(Stdio::null()).status().unwrap();
+        assert_eq!(status.code(), Some(2), "{args:?}");
+    }
+}

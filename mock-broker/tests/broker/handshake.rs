@@ -129,15 +129,15 @@ fn the_upgrade_can_be_refused_in_turn() {
             ])))
             .build(),
     );
-    let status = |error: tungstenite::Error| match error {
-        tungstenite::Error::Http(response) => {
-            let to = response
-                .headers()
-                .get("Location")
-                .map(|v| v.to_str().unwrap().to_owned());
-            (response.status().as_u16(), to)
-        }
-        other => panic!("{other}"),
+    let status = |error: tungstenite::Error| {
+        let tungstenite::Error::Http(response) = error else {
+            panic!("{error}")
+        };
+        let to = response
+            .headers()
+            .get("Location")
+            .map(|v| v.to_str().unwrap().to_owned());
+        (response.status().as_u16(), to)
     };
     let fail = || *upgrade(&broker, &[]).err().expect("a refusal");
     assert_eq!(status(fail()), (401, None));
