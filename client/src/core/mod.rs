@@ -186,7 +186,8 @@ impl Core {
         }
     }
 
-    /// The next thing to do. Changes only after `handle`.
+    /// The next thing to do. Changes after `handle` and `poll_transmit`: a frame
+    /// that may not leave any more is answered there.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }

@@ -53,6 +53,8 @@ pub(super) struct Pair {
     /// Whether the client's link can take frames.
     pub(super) writable: bool,
     pub(super) listening: bool,
+    /// SUBSCRIBE to this is answered with an ERROR that says nothing.
+    pub(super) refuse_destination: Option<&'static str>,
     pub(super) source: Source,
     pub(super) app: App,
     pub(super) left: Vec<Left>,
@@ -101,6 +103,7 @@ impl Pair {
             conns: 0,
             writable: true,
             listening: true,
+            refuse_destination: None,
             source: Source::default(),
             app: App::default(),
             left: Vec::new(),
@@ -159,12 +162,9 @@ impl Pair {
     /// Drains both ends until nothing more comes of it.
     pub(super) fn settle(&mut self) {
         loop {
-            let before = (
-                self.drain_core(),
-                self.drain_transmit(),
-                self.drain_engine(),
-            );
-            if before == (0, 0, 0) {
+            // What cannot leave is answered, so that there is more to poll.
+            let client = self.drain_core() + self.drain_transmit() + self.drain_core();
+            if client + self.drain_engine() == 0 {
                 break;
             }
         }
@@ -200,6 +200,12 @@ impl Pair {
             self.broker(engine::Input::Timeout);
         }
         true
+    }
+
+    /// The client's link can take frames again.
+    pub(super) fn unblock(&mut self) {
+        self.writable = true;
+        self.settle();
     }
 
     /// Runs for a span of virtual time.

@@ -313,7 +313,15 @@ impl Pair {
         if !end.alive || end.cut {
             return;
         }
+        let answers = end.closing;
         match flight {
+            Flight::ToBroker(_, octets) if self.is_refused(&octets) => {
+                let error = "ERROR\nmessage:Processing error\n\n\0";
+                self.fly_to_client(Flight::ToClient(conn, error.into()));
+                self.fly_to_client(Flight::EofToClient(conn));
+                self.end_of(conn, How::Fin);
+                self.settle();
+            }
             Flight::ToBroker(_, octets) => {
                 self.broker(engine::Input::Message {
                     conn,
@@ -322,7 +330,6 @@ impl Pair {
                 });
             }
             Flight::CloseToBroker(_, code) => {
-                let answers = end.closing;
                 let input = engine::Input::Close {
                     conn,
                     code: Some(code),
@@ -347,6 +354,13 @@ impl Pair {
             }
             other => panic!("{other:?} is not for the broker"),
         }
+    }
+
+    fn is_refused(&self, octets: &[u8]) -> bool {
+        self.refuse_destination.is_some_and(|destination| {
+            let text = String::from_utf8_lossy(octets);
+            text.starts_with("SUBSCRIBE") && text.contains(&format!(":{destination}\n"))
+        })
     }
 
     fn land_at_client(&mut self, conn: u64, flight: Flight) {
