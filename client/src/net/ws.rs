@@ -62,6 +62,9 @@ struct Outgoing {
 /// making, in the order in which they were made.
 struct Wire {
     stream: Stream,
+    /// What followed the upgrade's answer, to be read first. tungstenite could
+    /// take it over itself, but would forget the size of its read buffer then.
+    ahead: Bytes,
     out: Vec<u8>,
     /// How much of `out` has left.
     sent: usize,
@@ -92,9 +95,10 @@ impl Ws {
         let octets_before = stream.socket().octets_read();
         let octets_before = octets_before.saturating_sub(leftover.len() as u64);
         Self {
-            context: WebSocketContext::from_partially_read(leftover, Role::Client, Some(config)),
+            context: WebSocketContext::new(Role::Client, Some(config)),
             wire: Wire {
                 stream,
+                ahead: leftover.into(),
                 out: Vec::new(),
                 sent: 0,
             },
@@ -410,6 +414,11 @@ impl Wire {
 
 impl Read for Wire {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if !self.ahead.is_empty() {
+            let some = self.ahead.split_to(buf.len().min(self.ahead.len()));
+            buf[..some.len()].copy_from_slice(&some);
+            return Ok(some.len());
+        }
         self.stream.read(buf)
     }
 }
