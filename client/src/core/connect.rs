@@ -223,7 +223,9 @@ impl Core {
                 }
                 self.outputs.push_back(Output::Close { code });
                 let limit = now + self.config.timeouts.close;
-                self.timers.arm(Once::Close, limit);
+                let asked = self.graceful.as_ref().map(|graceful| graceful.deadline);
+                self.timers
+                    .arm(Once::Close, asked.map_or(limit, |asked| asked.min(limit)));
             }
             // What was decided first stands, most of all that it is the end.
             Link::Closing(_) => {}
@@ -324,6 +326,7 @@ impl Core {
         let verdict = cause.clone().unwrap_or(Error::Closed);
         self.phase.advance(Phase::Closed);
         self.timers.clear();
+        self.tokens.give_up();
         for (_, operation) in self.operations.take(|_| true) {
             let lost = matches!(
                 operation.kind,
