@@ -201,8 +201,15 @@ impl Mailbox {
         Key(self.keys.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+    /// Whether what came over a connection can still be acknowledged.
+    pub(crate) fn check_epoch(&self, epoch: u64) -> Result<(), Error> {
+        if self.epoch.load(Ordering::Acquire) == epoch {
+            Ok(())
+        } else if self.lock().ended {
+            Err(Error::Closed)
+        } else {
+            Err(Misuse::StaleDelivery.into())
+        }
     }
 
     pub(crate) fn set_epoch(&self, epoch: u64) {

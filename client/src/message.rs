@@ -132,9 +132,7 @@ impl Message {
             .acknowledger
             .as_ref()
             .ok_or(Misuse::NotAcknowledgeable)?;
-        if self.epoch != mailbox.epoch() {
-            return Err(Misuse::StaleDelivery.into());
-        }
+        mailbox.check_epoch(self.epoch)?;
         let outgoing = encode_ack(self, command, None, mailbox.config.timeouts.call)?;
         let deadline = clock::after(mailbox.config.timeouts.call);
         mailbox.post(Post::of(Command::Publish(outgoing)), deadline)

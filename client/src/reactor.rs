@@ -386,6 +386,10 @@ impl Reactor {
     }
 
     fn reply(&mut self, waiter: Waiter, result: Result<Reply, Error>) {
+        // Whoever learns of the end finds that it has come.
+        if self.core.phase() == Phase::Closed {
+            self.refuse_posts();
+        }
         if let Some(slot) = self.waiters.remove(&waiter) {
             slot.put(result);
         }
@@ -403,6 +407,13 @@ impl Reactor {
     /// Everybody who waits is answered, every queue ends, nothing is posted any more.
     fn end(&mut self) {
         self.events.end();
+        self.refuse_posts();
+        for sink in std::mem::take(&mut self.sinks).into_values() {
+            sink.queue.end();
+        }
+    }
+
+    fn refuse_posts(&self) {
         for post in self.mailbox.end() {
             if let Post::Command {
                 slot: Some(slot), ..
@@ -410,9 +421,6 @@ impl Reactor {
             {
                 slot.put(Err(Error::Closed));
             }
-        }
-        for sink in std::mem::take(&mut self.sinks).into_values() {
-            sink.queue.end();
         }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     core::{Command, Outgoing, TransactionStep},
-    error::{Error, Misuse},
+    error::Error,
     frame,
     message::Message,
     port::Port,
@@ -76,9 +76,7 @@ impl<'a> Transaction<'a> {
 
     fn acknowledge(&mut self, message: &Message, command: frame::Command) -> Result<(), Error> {
         let timeout = self.port.mailbox().config.timeouts.call;
-        if message.epoch() != self.port.mailbox().epoch() {
-            return Err(Misuse::StaleDelivery.into());
-        }
+        self.port.mailbox().check_epoch(message.epoch())?;
         let outgoing = encode_ack(message, command, Some(self.id), timeout)?;
         self.port.post(timeout, Command::Publish(outgoing), false)
     }
