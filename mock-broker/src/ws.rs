@@ -83,7 +83,6 @@ const fn breach(why: &'static str) -> WsError {
 }
 
 /// Cuts messages out of a stream of octets.
-#[derive(Debug)]
 pub(crate) struct Reader {
     buffer: Vec<u8>,
     start: usize,

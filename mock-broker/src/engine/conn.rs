@@ -19,7 +19,6 @@ pub(super) enum Phase {
     Over,
 }
 
-#[derive(Debug)]
 pub(super) struct Conn {
     pub(super) phase: Phase,
     pub(super) request: Option<Request>,
@@ -74,8 +73,8 @@ impl Conn {
     }
 }
 
-/// A STOMP session, from CONNECTED on.
-#[derive(Debug, Default)]
+/// A STOMP session, from CONNECTED on. It holds a token: no `Debug`.
+#[derive(Default)]
 pub(super) struct Session {
     pub(super) identity: Option<String>,
     pub(super) token: Option<String>,

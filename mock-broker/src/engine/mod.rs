@@ -33,8 +33,8 @@ use storm::Gale;
 use tokens::Tokens;
 
 /// What the engine is told. Connections are numbered by the caller, from 1 in
-/// the order of accept.
-#[derive(Clone, Copy, Debug)]
+/// the order of accept. `Debug` names the kind only: inputs hold tokens.
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Input<'a> {
     /// A connection was accepted.
@@ -306,6 +306,32 @@ enum Timer {
     Listen { generation: u64 },
     Resume(Box<Run>),
     Storm(Box<Gale>),
+}
+
+impl fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp { .. } => "Tcp",
+            Self::Upgrade { .. } => "Upgrade",
+            Self::Alive { .. } => "Alive",
+            Self::Message { .. } => "Message",
+            Self::Ping { .. } => "Ping",
+            Self::Pong { .. } => "Pong",
+            Self::Close { .. } => "Close",
+            Self::Closed { .. } => "Closed",
+            Self::Note { .. } => "Note",
+            Self::Breach { .. } => "Breach",
+            Self::Signal(_) => "Signal",
+            Self::Issue { .. } => "Issue",
+            Self::Expire(_) => "Expire",
+            Self::Publish { .. } => "Publish",
+            Self::Kick { .. } => "Kick",
+            Self::Refuse(_) => "Refuse",
+            Self::Listen => "Listen",
+            Self::Restart => "Restart",
+            Self::Timeout => "Timeout",
+        })
+    }
 }
 
 impl fmt::Debug for Engine {

@@ -8,7 +8,7 @@ use crate::script::{
     Action, BeatAction, Corrupt, Direction, ErrorAction, Order, Origin, RawAs, Shape, ShapeAction,
     Stage, Trigger,
 };
-use crate::transcript::What;
+use crate::transcript::{Note, What};
 use crate::wire::Frame;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -509,10 +509,18 @@ impl Engine {
     }
 
     fn act_hold(&mut self, run: &mut Run, name: String) {
-        if let (Cx::Send { frame, .. }, Some(c)) = (&run.cx, self.conns.get_mut(&run.conn)) {
-            run.done = true;
-            c.held.entry(name).or_default().push(frame.clone());
+        let most = self.scenario.bounds.held;
+        let (Cx::Send { frame, .. }, Some(c)) = (&run.cx, self.conns.get_mut(&run.conn)) else {
+            return;
+        };
+        run.done = true;
+        let held = c.held.entry(name).or_default();
+        if held.len() < most {
+            held.push(frame.clone());
             self.fault(run.conn, format!("hold {}", frame.command));
+        } else {
+            let subscription = frame.header("subscription").unwrap_or_default().to_owned();
+            self.record(run.conn, What::Note(Note::Dropped { subscription }));
         }
     }
 

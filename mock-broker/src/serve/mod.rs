@@ -24,11 +24,12 @@ const FIRST: usize = 3;
 const TURN: usize = 256 << 10;
 /// How long the peer's Close and its FIN are awaited.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a socket whose two ends are both done may linger.
+const LINGER: Duration = Duration::from_millis(500);
 /// Connections at most.
 const MOST: usize = 65_536;
 
-/// What other threads ask of the loop.
-#[derive(Debug)]
+/// What other threads ask of the loop. It holds tokens: no `Debug`.
 pub(crate) enum Command {
     Signal(String),
     Issue {
@@ -50,7 +51,6 @@ pub(crate) enum Command {
 }
 
 /// What the loop shares with other threads.
-#[derive(Debug)]
 pub(crate) struct Shared {
     commands: Mutex<VecDeque<Command>>,
     waker: Waker,
@@ -99,6 +99,7 @@ pub(crate) struct Server {
     buffer: Vec<u8>,
     /// Connections could not be accepted; try again.
     starved: bool,
+    obeying: bool,
 }
 
 impl Server {
@@ -130,6 +131,7 @@ impl Server {
             unflushed: VecDeque::new(),
             buffer: vec![0; 64 << 10],
             starved: false,
+            obeying: false,
         })
     }
 
@@ -478,15 +480,23 @@ impl Server {
 
     /// Does what the engine wants, in order, and flushes who has to write.
     fn obey(&mut self) {
-        while let Some(output) = self.engine.poll() {
-            self.apply(output);
+        // What happens in here may lead here again: one level is enough, and
+        // ten thousand would not fit on the stack.
+        if std::mem::replace(&mut self.obeying, true) {
+            return;
         }
-        self.shared
-            .sessions
-            .store(self.engine.sessions(), Ordering::Release);
-        while let Some(conn) = self.unflushed.pop_front() {
-            self.flush(conn);
+        loop {
+            if let Some(output) = self.engine.poll() {
+                self.apply(output);
+            } else if let Some(conn) = self.unflushed.pop_front() {
+                self.flush(conn);
+            } else {
+                break;
+            }
         }
+        self.obeying = false;
+        let sessions = self.engine.sessions();
+        self.shared.sessions.store(sessions, Ordering::Release);
     }
 
     fn apply(&mut self, output: Output) {
@@ -663,7 +673,7 @@ impl Server {
         match sock.flush() {
             Ok(Flushed::Enough) => {}
             Ok(Flushed::Pause(gap)) => self.alarm(conn, gap, Alarm::Resume),
-            Ok(Flushed::Fin) => self.alarm(conn, PATIENCE, Alarm::Impatience),
+            Ok(Flushed::Fin) => self.alarm(conn, LINGER, Alarm::Impatience),
             Ok(Flushed::Rst) => {
                 let how = sock.ending.clone().unwrap_or(How::Rst);
                 self.close(conn, how);
@@ -707,8 +717,9 @@ impl Server {
                 Alarm::Impatience => {
                     if !sock.finished {
                         // With something unread a plain close would be a reset.
+                        // FIN goes out even to a peer that takes nothing.
                         sock.discard();
-                        sock.paused = false;
+                        (sock.writable, sock.paused) = (true, false);
                         sock.stage = Stage::Deaf;
                         sock.push(Chunk::Fin);
                         self.flush(conn);

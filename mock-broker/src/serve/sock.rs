@@ -38,7 +38,6 @@ enum Stream {
     Gone,
 }
 
-#[derive(Debug)]
 pub(super) struct Sock {
     stream: Stream,
     pub(super) stage: Stage,

@@ -1,6 +1,7 @@
 //! A stream decoder: octets in pieces of any size, whole frames out.
 
 use super::{Frame, Version, is_raw};
+use std::fmt;
 use thiserror::Error;
 
 /// Bounds on what a peer may send. The defaults are far above what the
@@ -72,14 +73,13 @@ pub enum WireErrorKind {
     TooLarge(&'static str),
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Head {
     command: Option<String>,
     headers: Vec<(String, String)>,
     octets: usize,
 }
 
-#[derive(Debug)]
 enum State {
     Between,
     Head(Head),
@@ -88,7 +88,7 @@ enum State {
 }
 
 /// Cuts frames out of a stream of octets; every octet is looked at once.
-#[derive(Debug)]
+/// `Debug` does not show them.
 pub struct Decoder {
     version: Version,
     limits: Limits,
@@ -99,6 +99,15 @@ pub struct Decoder {
     scanned: usize,
     state: State,
     beats: usize,
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("version", &self.version)
+            .field("waiting", &(self.buffer.len() - self.start))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Decoder {
