@@ -211,6 +211,7 @@ impl Established {
 ///
 /// One that a [`Client`](crate::Client) made shares that client's inbox; its
 /// messages come out of [`Client::recv`](crate::Client::recv), too.
+#[must_use = "a subscription that is dropped unsubscribes"]
 pub struct Subscription {
     made: Established,
     handle: Handle,

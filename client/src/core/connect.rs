@@ -346,10 +346,6 @@ impl Core {
         for waiter in std::mem::take(&mut self.connect_waiters) {
             self.reply(waiter, Err(verdict.clone()));
         }
-        for waiter in std::mem::take(&mut self.close_waiters) {
-            let result = cause.clone().map_or(Ok(Reply::Done), Err);
-            self.reply(waiter, result);
-        }
         if self.ever_online {
             if let Some(cause) = &cause {
                 self.tell(Event::Disconnected {
@@ -358,7 +354,14 @@ impl Core {
                 });
             }
         }
-        self.tell(Event::Closed { cause });
+        self.tell(Event::Closed {
+            cause: cause.clone(),
+        });
+        // Last: who is told that all is over finds it over.
+        for waiter in std::mem::take(&mut self.close_waiters) {
+            let result = cause.clone().map_or(Ok(Reply::Done), Err);
+            self.reply(waiter, result);
+        }
     }
 
     pub(super) fn wants_token(&self) -> bool {
