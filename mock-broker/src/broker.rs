@@ -8,7 +8,7 @@ use crate::transcript::{Entry, Journal, Transcript, WaitError};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use thiserror::Error;
@@ -38,6 +38,7 @@ pub struct Listen {
 pub struct MockBroker {
     shared: Arc<Shared>,
     journal: Journal,
+    sessions: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
     listen: Listen,
     ca_pem: Option<String>,
@@ -79,6 +80,7 @@ impl MockBroker {
         let path = scenario.path.clone().unwrap_or_else(|| "/stomp".to_owned());
         let engine = Engine::new(scenario);
         let journal = engine.journal().clone();
+        let sessions = engine.session_count();
         let server = Server::bind(engine, listen.port, acceptor)?;
         let listen = Listen {
             port: server.number(),
@@ -97,6 +99,7 @@ impl MockBroker {
         Ok(Self {
             shared,
             journal,
+            sessions,
             thread: Some(thread),
             listen,
             ca_pem,
@@ -153,7 +156,7 @@ impl MockBroker {
 
     /// Ends a connection with FIN and without Close: 1006 for the client.
     pub fn kick(&self, conn: u64) {
-        self.shared.send(Command::Kick(conn));
+        self.shared.ask(Command::Kick(conn));
     }
 
     /// Publishes a message as if a client had sent it.
@@ -172,7 +175,7 @@ impl MockBroker {
 
     /// Live STOMP sessions now.
     pub fn sessions(&self) -> usize {
-        self.shared.sessions.load(Ordering::Acquire)
+        self.sessions.load(Ordering::Acquire)
     }
 
     /// What happened so far, oldest first. The transcript is bounded; see
@@ -217,25 +220,28 @@ impl MockBroker {
         self.journal.wait_for_nth(nth, timeout, pred)
     }
 
-    /// Refuses new connections for a while; those that stand are kept.
+    /// Refuses new connections for a while; those that stand are kept. It is so
+    /// when the call returns.
     pub fn refuse(&self, span: Duration) {
-        self.shared.send(Command::Refuse(Some(span)));
+        self.shared.ask(Command::Refuse(Some(span)));
     }
 
-    /// Refuses new connections until [`MockBroker::resume_listening`].
+    /// Refuses new connections until [`MockBroker::resume_listening`]. It is so
+    /// when the call returns.
     pub fn stop_listening(&self) {
-        self.shared.send(Command::Refuse(None));
+        self.shared.ask(Command::Refuse(None));
     }
 
-    /// Accepts connections again, on the same port.
+    /// Accepts connections again, on the same port. It is so when the call
+    /// returns.
     pub fn resume_listening(&self) {
-        self.shared.send(Command::Listen);
+        self.shared.ask(Command::Listen);
     }
 
     /// Resets all connections. The port and what the queues hold stay;
     /// messages that were not acknowledged go back to their queues.
     pub fn restart(&self) {
-        self.shared.send(Command::Restart);
+        self.shared.ask(Command::Restart);
     }
 
     /// Stops the broker and returns what happened.

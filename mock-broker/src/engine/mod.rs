@@ -28,6 +28,7 @@ use run::{Cx, Event, Run};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use storm::Gale;
 use tokens::Tokens;
@@ -265,7 +266,8 @@ pub struct Engine {
     port: u16,
     conns: BTreeMap<u64, Conn>,
     live: BTreeMap<String, BTreeSet<u64>>,
-    sessions: usize,
+    /// Shared, so that it is right as soon as the transcript tells.
+    sessions: Arc<AtomicUsize>,
     hub: Hub,
     tokens: Tokens,
     timers: BTreeMap<(Duration, u64), Timer>,
@@ -365,7 +367,7 @@ impl Engine {
             port: 0,
             conns: BTreeMap::new(),
             live: BTreeMap::new(),
-            sessions: 0,
+            sessions: Arc::default(),
             hub,
             tokens: Tokens::default(),
             timers: BTreeMap::new(),
@@ -488,7 +490,11 @@ impl Engine {
 
     /// Live STOMP sessions.
     pub fn sessions(&self) -> usize {
-        self.sessions
+        self.sessions.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn session_count(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.sessions)
     }
 
     /// Issues a token by itself, for use without a

@@ -7,6 +7,7 @@ use super::{Engine, Output, Pending, Timer};
 use crate::script::{OnExpiry, Origin, Stage};
 use crate::transcript::{Note, What};
 use crate::wire::{Frame, Version};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The `server` header of CONNECTED.
@@ -271,7 +272,7 @@ impl Engine {
         session.token = caller.token;
         let waiting = std::mem::take(&mut session.waiting);
         if fresh {
-            self.sessions += 1;
+            self.sessions.fetch_add(1, Ordering::AcqRel);
             c.connected_at = Some(now);
         }
         if let Some(identity) = &session.identity {
@@ -406,7 +407,7 @@ impl Engine {
         let Some(session) = self.conns.get_mut(&conn).and_then(|c| c.session.take()) else {
             return;
         };
-        self.sessions -= 1;
+        self.sessions.fetch_sub(1, Ordering::AcqRel);
         if let Some(identity) = session.identity {
             if let Some(conns) = self.live.get_mut(&identity) {
                 conns.remove(&conn);

@@ -14,7 +14,7 @@ use port::Port;
 use sock::{Flushed, Sock, Stage};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,25 +52,37 @@ pub(crate) enum Command {
 
 /// What the loop shares with other threads.
 pub(crate) struct Shared {
-    commands: Mutex<VecDeque<Command>>,
+    commands: Mutex<VecDeque<(Command, Option<SyncSender<()>>)>>,
     waker: Waker,
-    pub(crate) sessions: AtomicUsize,
 }
 
 impl Shared {
     /// Asks the loop for something. It is done before anything that arrives
     /// on a socket after this call.
     pub(crate) fn send(&self, command: Command) {
-        self.commands
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(command);
+        self.queue(command, None);
+    }
+
+    /// Asks the loop for something and waits until it is done.
+    pub(crate) fn ask(&self, command: Command) {
+        let (done, is_done) = sync_channel(1);
+        self.queue(command, Some(done));
+        // An error means that the loop has ended, or is hopelessly late.
+        if is_done.recv_timeout(Duration::from_secs(5)).is_err() {
+            log::warn!("the broker does not answer");
+        }
+    }
+
+    fn queue(&self, command: Command, done: Option<SyncSender<()>>) {
+        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        commands.push_back((command, done));
+        drop(commands);
         if let Err(error) = self.waker.wake() {
             log::warn!("cannot wake the broker: {error}");
         }
     }
 
-    fn take(&self) -> VecDeque<Command> {
+    fn take(&self) -> VecDeque<(Command, Option<SyncSender<()>>)> {
         std::mem::take(&mut self.commands.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -114,7 +126,6 @@ impl Server {
         let shared = Arc::new(Shared {
             commands: Mutex::default(),
             waker: Waker::new(poll.registry(), WAKER)?,
-            sessions: AtomicUsize::new(0),
         });
         Ok(Self {
             poll,
@@ -151,12 +162,14 @@ impl Server {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 Ok(()) | Err(_) => {}
             }
-            for command in self.shared.take() {
+            for (command, done) in self.shared.take() {
                 if matches!(command, Command::Stop) {
                     self.stop();
                     return Ok(());
                 }
                 self.command(command);
+                // Nobody listens if the caller has given up.
+                done.map(|done| done.try_send(()));
             }
             for event in &events {
                 match event.token() {
@@ -495,8 +508,6 @@ impl Server {
             }
         }
         self.obeying = false;
-        let sessions = self.engine.sessions();
-        self.shared.sessions.store(sessions, Ordering::Release);
     }
 
     fn apply(&mut self, output: Output) {
@@ -757,6 +768,5 @@ impl Server {
                 },
             );
         }
-        self.shared.sessions.store(0, Ordering::Release);
     }
 }

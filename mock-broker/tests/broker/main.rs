@@ -8,5 +8,7 @@ mod cli;
 mod connect;
 mod faults;
 mod handshake;
+mod scenarios;
 mod tokens;
 mod topics;
+mod virtual_time;
