@@ -6,6 +6,8 @@
 //! `/blast/N/SIZE`, sends back what goes to `/echo`, and swallows what goes to
 //! `/sink`.
 
+#![expect(clippy::disallowed_methods, reason = "a measurement has a clock")]
+
 use std::{
     error::Error,
     time::{Duration, Instant},
