@@ -242,9 +242,10 @@ pub(crate) fn encode_ack(
         frame.header("transaction", &transaction_text(id))?;
     }
     frame.finish(b"")?;
-    let needs = match command {
-        frame::Command::Nack => Version::V1_1,
-        _ => Version::V1_0,
+    let needs = if command == frame::Command::Nack {
+        Version::V1_1
+    } else {
+        Version::V1_0
     };
     Ok(Outgoing {
         octets: buffer.freeze(),

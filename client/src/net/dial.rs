@@ -63,11 +63,6 @@ impl Dial {
         self.attempt.as_ref().map(|a| a.until)
     }
 
-    #[cfg(unix)]
-    pub(super) fn tcp(&self) -> Option<&TcpStream> {
-        self.attempt.as_ref().map(|a| &a.tcp)
-    }
-
     /// `Ok(None)` while nothing is decided.
     pub(super) fn poll(
         &mut self,

@@ -223,27 +223,13 @@ impl Link {
     }
 
     /// How far it has come.
+    #[cfg(test)]
     pub(crate) fn stage(&self) -> Stage {
         match self.ws() {
             Some(ws) if ws.is_closing() => Stage::Close,
             Some(_) => Stage::Live,
             None => self.deadline.stage,
         }
-    }
-
-    /// The socket, for a foreign event loop. It changes while dialing.
-    #[cfg(unix)]
-    pub(crate) fn raw_fd(&self) -> Option<std::os::fd::RawFd> {
-        use std::os::fd::AsRawFd;
-        let tcp = match &self.state {
-            State::Connecting(dial) => dial.tcp()?,
-            State::Tunnelling(s) => s.0.socket().tcp(),
-            State::Securing(s) => s.1.socket().tcp(),
-            State::Upgrading(s) => s.0.socket().tcp(),
-            State::Up(ws) => ws.stream().socket().tcp(),
-            State::Resolving { .. } | State::Failed(_) | State::Dead => return None,
-        };
-        Some(tcp.as_raw_fd())
     }
 
     fn ws(&self) -> Option<&Ws> {

@@ -49,10 +49,6 @@ impl Socket {
         self.peer
     }
 
-    pub(super) fn tcp(&self) -> &TcpStream {
-        &self.tcp
-    }
-
     pub(super) fn is_writable(&self) -> bool {
         self.writable
     }

@@ -197,12 +197,6 @@ impl Handshake {
 }
 
 impl Securing {
-    pub(super) fn socket(&self) -> &Socket {
-        match self {
-            Self::Silent(mid) | Self::Answered(mid) => mid.get_ref(),
-        }
-    }
-
     pub(super) fn socket_mut(&mut self) -> &mut Socket {
         match self {
             Self::Silent(mid) | Self::Answered(mid) => mid.get_mut(),

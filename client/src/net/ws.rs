@@ -110,10 +110,6 @@ impl Ws {
         }
     }
 
-    pub(super) fn stream(&self) -> &Stream {
-        &self.wire.stream
-    }
-
     pub(super) fn ready(&mut self, readable: bool, writable: bool) {
         self.wire.stream.socket_mut().ready(readable, writable);
         self.dry = false;
@@ -218,10 +214,9 @@ impl Ws {
     /// Writes what waits, and what tungstenite has kept back meanwhile.
     fn push(&mut self) -> io::Result<()> {
         self.wire.push()?;
-        match self.context.flush(&mut self.wire) {
-            Err(Error::Io(e)) => return Err(e),
-            // Anything else means that the connection is over, which reading tells.
-            Ok(()) | Err(_) => {}
+        // Another error means that the connection is over, which reading tells.
+        if let Err(Error::Io(e)) = self.context.flush(&mut self.wire) {
+            return Err(e);
         }
         self.wire.push()
     }
