@@ -75,3 +75,8 @@ pub use metrics::Metrics;
 pub use publish::{Pending, Publish};
 pub use subscription::{SubscribeRequest, Subscription};
 pub use transaction::Transaction;
+
+/// The README's example must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
