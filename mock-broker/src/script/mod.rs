@@ -3,6 +3,7 @@
 //! The same words exist as Rust functions and as JSON, see
 //! [`Scenario::from_json`].
 
+pub mod act;
 mod action;
 mod parse;
 mod raw;
@@ -11,7 +12,7 @@ pub(crate) mod units;
 
 pub use action::{
     Action, BeatAction, Between, Corrupt, Direction, ErrorAction, Kind, Order, RawAs, Shape,
-    ShapeAction, Storm, act,
+    ShapeAction, Storm,
 };
 pub use parse::ScenarioError;
 pub use rule::{Conns, FrameTrigger, Origin, Rule, Stage, Trigger, on};

@@ -1,0 +1,140 @@
+//! Scenario files as serde sees them: every key is known, and a wrong one is
+//! told with its place.
+
+mod action;
+mod parts;
+mod rule;
+mod words;
+
+use super::rule::Rule;
+use super::units::Size;
+use super::{Bearer, Bounds, OnExpiry};
+use crate::wire::{Limits, Version};
+use serde::de::{Deserialize, Deserializer, Error};
+use std::collections::BTreeMap;
+use std::time::Duration;
+pub(super) use words::ReceiptWord;
+use words::{BeatPair, Fixed};
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawScenario {
+    pub(super) v: Option<u32>,
+    pub(super) name: Option<String>,
+    pub(super) seed: Option<u64>,
+    #[serde(default)]
+    pub(super) broker: RawBroker,
+    #[serde(default)]
+    pub(super) rules: Vec<Rule>,
+    pub(super) http: Option<Unsupported>,
+    pub(super) expect: Option<Unsupported>,
+}
+
+/// A key that is part of the vocabulary but does nothing yet: an error that
+/// says so is better than a silence.
+#[derive(Clone, Copy)]
+pub(super) struct Unsupported;
+
+impl<'de> Deserialize<'de> for Unsupported {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(D::Error::custom("this key is not supported yet"))
+    }
+}
+
+#[derive(serde::Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawBroker {
+    pub(super) versions: Option<Vec<Version>>,
+    pub(super) heart_beat: Option<BeatPair>,
+    pub(super) subprotocols: Vec<String>,
+    pub(super) path: Option<String>,
+    pub(super) auth: RawAuth,
+    pub(super) single_session: bool,
+    pub(super) on_expiry: Option<OnExpiry>,
+    pub(super) suspend_grace: Option<Fixed>,
+    pub(super) receipt_headers: Option<Vec<ReceiptWord>>,
+    pub(super) require_host: Option<bool>,
+    pub(super) max_deliveries: Option<u32>,
+    pub(super) limits: RawLimits,
+    pub(super) bounds: RawBounds,
+    pub(super) tls: Option<Unsupported>,
+}
+
+#[derive(serde::Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAuth {
+    pub(super) basic: BTreeMap<String, String>,
+    pub(super) bearer: Option<RawBearer>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawBearer {
+    ttl: Fixed,
+    header: Option<String>,
+    #[serde(default)]
+    issued_only: bool,
+    leeway: Option<Fixed>,
+}
+
+impl From<RawBearer> for Bearer {
+    fn from(raw: RawBearer) -> Self {
+        Self {
+            ttl: raw.ttl.0,
+            header: raw.header,
+            issued_only: raw.issued_only,
+            leeway: raw.leeway.map_or(Duration::ZERO, |l| l.0),
+        }
+    }
+}
+
+#[derive(serde::Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimits {
+    headers: Option<usize>,
+    line: Option<Size>,
+    head: Option<Size>,
+    body: Option<Size>,
+}
+
+impl RawLimits {
+    pub(super) fn apply(&self, to: &mut Limits) {
+        put(&mut to.headers, self.headers);
+        put(&mut to.line, self.line.map(|s| s.max));
+        put(&mut to.head, self.head.map(|s| s.max));
+        put(&mut to.body, self.body.map(|s| s.max));
+    }
+}
+
+#[derive(serde::Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawBounds {
+    out: Option<Size>,
+    queue: Option<usize>,
+    held: Option<usize>,
+    unacked: Option<usize>,
+    transaction: Option<usize>,
+    transcript: Option<usize>,
+    transcript_octets: Option<Size>,
+}
+
+impl RawBounds {
+    pub(super) fn apply(&self, to: &mut Bounds) {
+        put(&mut to.out, self.out.map(|s| s.max));
+        put(&mut to.queue, self.queue);
+        put(&mut to.held, self.held);
+        put(&mut to.unacked, self.unacked);
+        put(&mut to.transaction, self.transaction);
+        put(&mut to.transcript, self.transcript);
+        put(
+            &mut to.transcript_octets,
+            self.transcript_octets.map(|s| s.max),
+        );
+    }
+}
+
+fn put<T>(to: &mut T, from: Option<T>) {
+    if let Some(value) = from {
+        *to = value;
+    }
+}

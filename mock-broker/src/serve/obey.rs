@@ -1,0 +1,268 @@
+//! Doing what the engine wants: what goes out, and how connections end.
+
+use super::sock::{Flushed, Stage};
+use super::{Alarm, Server};
+use crate::engine::{Input, Output};
+use crate::faults::{Chunk, lay};
+use crate::http::{self, Response};
+use crate::transcript::{How, Note};
+use crate::ws;
+use std::time::Duration;
+
+/// How long the peer's Close and its FIN are awaited.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a socket whose two ends are both done may linger.
+const LINGER: Duration = Duration::from_millis(500);
+
+impl Server {
+    /// Does what the engine wants, in order, and flushes who has to write.
+    pub(super) fn obey(&mut self) {
+        // What happens in here may lead here again: one level is enough, and
+        // ten thousand would not fit on the stack.
+        if std::mem::replace(&mut self.obeying, true) {
+            return;
+        }
+        loop {
+            if let Some(output) = self.engine.poll() {
+                self.apply(output);
+            } else if let Some(conn) = self.unflushed.pop_front() {
+                self.flush(conn);
+            } else {
+                break;
+            }
+        }
+        self.obeying = false;
+    }
+
+    pub(super) fn apply(&mut self, output: Output) {
+        match output {
+            Output::Accept {
+                conn,
+                subprotocol,
+                bad_accept,
+            } => {
+                let Some(sock) = self.socks.get_mut(&conn) else {
+                    return;
+                };
+                let key = if bad_accept { "a wrong key" } else { &sock.key };
+                let accept = http::accept_key(key);
+                sock.push(Chunk::octets(http::switching(
+                    &accept,
+                    subprotocol.as_deref(),
+                )));
+                sock.stage = Stage::Ws;
+                let early = std::mem::take(&mut sock.head);
+                sock.reader.feed(&early);
+                self.unflushed.push_back(conn);
+                if !early.is_empty() {
+                    self.on_frames(conn);
+                }
+            }
+            Output::Http { conn, response } => self.answer(conn, &response),
+            Output::Stall { conn } => {
+                if let Some(sock) = self.socks.get_mut(&conn) {
+                    sock.stage = Stage::Deaf;
+                }
+            }
+            Output::Message {
+                conn,
+                octets,
+                binary,
+                how,
+            } => {
+                if how.truncate.is_some() {
+                    self.end(conn, How::Fin);
+                }
+                for chunk in lay(&octets, binary, &how) {
+                    self.push(conn, chunk);
+                }
+                if how.truncate.is_some() {
+                    self.hurry(conn);
+                }
+            }
+            Output::Ping { conn, octets } => self.push_frame(conn, ws::Opcode::Ping, &octets),
+            Output::Pong { conn, octets } => self.push_frame(conn, ws::Opcode::Pong, &octets),
+            Output::Stream { conn, octets } => self.push(conn, Chunk::octets(octets)),
+            Output::Close { conn, code, reason } => {
+                let Some(sock) = self.socks.get_mut(&conn) else {
+                    return;
+                };
+                let deaf = sock.stage == Stage::Deaf;
+                self.end(
+                    conn,
+                    How::Broker {
+                        code,
+                        answered: false,
+                    },
+                );
+                let mut wire = Vec::new();
+                ws::write_close(code, &reason, &mut wire);
+                self.push(conn, Chunk::octets(wire));
+                if deaf {
+                    self.push(conn, Chunk::Fin);
+                }
+                self.hurry(conn);
+            }
+            Output::Fin { conn } => {
+                self.end(conn, How::Fin);
+                if let Some(sock) = self.socks.get_mut(&conn) {
+                    sock.stage = Stage::Deaf;
+                }
+                self.push(conn, Chunk::Fin);
+                self.hurry(conn);
+            }
+            Output::Rst { conn } => {
+                self.end(conn, How::Rst);
+                self.push(conn, Chunk::Rst);
+                self.hurry(conn);
+            }
+            Output::Blackhole { conn, direction } => {
+                self.flush(conn);
+                if let Some(sock) = self.socks.get_mut(&conn) {
+                    sock.hole = Some(direction);
+                }
+            }
+            Output::Heal { conn } => {
+                if let Some(sock) = self.socks.get_mut(&conn) {
+                    sock.hole = None;
+                    if sock.overflown {
+                        sock.push(Chunk::Rst);
+                    }
+                    self.enqueue(conn);
+                    // What was read but not yet looked at when the hole opened.
+                    self.on_frames(conn);
+                }
+            }
+            Output::Refuse => self.port.refuse(self.poll.registry()),
+            Output::Listen => {
+                if let Err(error) = self.port.listen(self.poll.registry()) {
+                    log::error!("cannot listen again: {error}");
+                }
+                self.starved = true;
+            }
+        }
+    }
+
+    /// Remembers how the connection will have ended; the first word counts.
+    pub(super) fn end(&mut self, conn: u64, how: How) {
+        if let Some(sock) = self.socks.get_mut(&conn) {
+            sock.ending.get_or_insert(how);
+        }
+    }
+
+    pub(super) fn answer(&mut self, conn: u64, response: &Response) {
+        self.end(conn, How::Http);
+        if let Some(sock) = self.socks.get_mut(&conn) {
+            sock.stage = Stage::Deaf;
+        }
+        self.push(conn, Chunk::octets(response.encode()));
+        self.push(conn, Chunk::Fin);
+        self.hurry(conn);
+    }
+
+    pub(super) fn push_frame(&mut self, conn: u64, opcode: ws::Opcode, octets: &[u8]) {
+        let mut wire = Vec::new();
+        let end = octets.len().min(125);
+        ws::write_frame(true, opcode, &octets[..end], &mut wire);
+        self.push(conn, Chunk::octets(wire));
+    }
+
+    /// Puts something on its way. A peer that does not read is given up; into
+    /// a black hole no more is poured than it can hold.
+    pub(super) fn push(&mut self, conn: u64, chunk: Chunk) {
+        let bound = self.engine.scenario().bounds.out;
+        let Some(sock) = self.socks.get_mut(&conn).filter(|s| !s.overflown) else {
+            return;
+        };
+        sock.push(chunk);
+        if sock.waiting > bound {
+            // What the socket takes now does not count.
+            self.flush(conn);
+        } else {
+            self.unflushed.push_back(conn);
+        }
+        let Some(sock) = self.socks.get_mut(&conn).filter(|s| s.waiting > bound) else {
+            return;
+        };
+        sock.overflown = true;
+        let waiting = sock.waiting;
+        sock.discard();
+        if sock.is_mute() {
+            return;
+        }
+        // The reset must not wait behind a socket that takes nothing.
+        (sock.writable, sock.paused) = (true, false);
+        sock.push(Chunk::Rst);
+        sock.ending
+            .get_or_insert(How::Failed("the client does not read".to_owned()));
+        let now = self.now();
+        let note = Note::SlowConsumer { waiting };
+        self.engine.handle(now, Input::Note { conn, note: &note });
+        self.unflushed.push_back(conn);
+    }
+
+    pub(super) fn flush(&mut self, conn: u64) {
+        let Some(sock) = self.socks.get_mut(&conn) else {
+            return;
+        };
+        match sock.flush() {
+            Ok(Flushed::Enough) => {}
+            Ok(Flushed::Pause(gap)) => self.alarm(conn, gap, Alarm::Resume),
+            Ok(Flushed::Fin) => self.alarm(conn, LINGER, Alarm::Impatience),
+            Ok(Flushed::Rst) => {
+                let how = sock.ending.clone().unwrap_or(How::Rst);
+                self.close(conn, how);
+            }
+            Err(error) => {
+                log::debug!("conn {conn}: {error}");
+                let how = sock.ending.clone().unwrap_or(How::PeerGone);
+                self.close(conn, how);
+            }
+        }
+    }
+
+    /// A connection whose end has begun must come to it.
+    pub(super) fn hurry(&mut self, conn: u64) {
+        if let Some(sock) = self.socks.get(&conn) {
+            let pauses = sock.pauses();
+            self.alarm(conn, PATIENCE + pauses, Alarm::Impatience);
+        }
+    }
+
+    pub(super) fn alarm(&mut self, conn: u64, after: Duration, alarm: Alarm) {
+        self.alarm_no += 1;
+        self.alarms
+            .insert((self.now() + after, self.alarm_no), (conn, alarm));
+    }
+
+    pub(super) fn ring(&mut self) {
+        let now = self.now();
+        while let Some(entry) = self.alarms.first_entry().filter(|e| e.key().0 <= now) {
+            let (conn, alarm) = entry.remove();
+            let Some(sock) = self.socks.get_mut(&conn) else {
+                continue;
+            };
+            match alarm {
+                Alarm::Resume => {
+                    sock.paused = false;
+                    self.flush(conn);
+                }
+                // A half-open connection stays half open.
+                Alarm::Impatience if sock.hole.is_some() => self.hurry(conn),
+                Alarm::Impatience => {
+                    if !sock.finished {
+                        // With something unread a plain close would be a reset.
+                        // FIN goes out even to a peer that takes nothing.
+                        sock.discard();
+                        (sock.writable, sock.paused) = (true, false);
+                        sock.stage = Stage::Deaf;
+                        sock.push(Chunk::Fin);
+                        self.flush(conn);
+                    } else if let Some(how) = sock.ending.clone() {
+                        self.close(conn, how);
+                    }
+                }
+            }
+        }
+    }
+}
