@@ -40,6 +40,13 @@ pub(crate) struct Sink {
     pub(crate) owned: bool,
 }
 
+impl Sink {
+    fn push(&self, message: Message) -> Pushed<Message> {
+        let size = message.frame().len();
+        self.queue.push(message, size)
+    }
+}
+
 /// Turned by one thread, the caller's or its own.
 pub(crate) struct Reactor {
     config: Arc<Config>,
@@ -362,25 +369,33 @@ impl Reactor {
             return;
         };
         let acknowledger = sink.acknowledges.then(|| Arc::clone(&self.mailbox));
-        self.deliver(key, Message::new(frame, epoch, acknowledger));
+        let message = Message::new(frame, epoch, acknowledger);
+        let pushed = sink.push(message);
+        self.pushed(key, pushed);
     }
 
+    /// Tries again to deliver what was parked.
     fn deliver(&mut self, key: Key, message: Message) {
-        let Some(sink) = self.sinks.get(&key) else {
-            return;
-        };
-        let size = message.frame().len();
-        match sink.queue.push(message, size) {
+        if let Some(sink) = self.sinks.get(&key) {
+            let pushed = sink.push(message);
+            self.pushed(key, pushed);
+        }
+    }
+
+    fn pushed(&mut self, key: Key, pushed: Pushed<Message>) {
+        match pushed {
             Pushed::Done | Pushed::Ended => {}
             Pushed::Full(message) if !self.closing => self.parked = Some((key, message)),
-            Pushed::Full(_) => {}
+            Pushed::Full(_) => self.core.dropped(1),
             Pushed::Displaced(dropped) => {
-                let subscription = sink.id.to_string();
                 self.core.dropped(dropped);
-                self.tell(Event::SlowConsumer {
-                    subscription,
-                    dropped,
-                });
+                if let Some(sink) = self.sinks.get(&key) {
+                    let subscription = sink.id.to_string();
+                    self.tell(Event::SlowConsumer {
+                        subscription,
+                        dropped,
+                    });
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Subscriptions: what the application wants, and how far the broker confirmed it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::io::{Key, Subscribe, Waiter};
 use crate::frame::Frame;
@@ -39,7 +39,7 @@ pub(super) struct Subscription {
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     all: BTreeMap<Key, Subscription>,
-    by_id: HashMap<Box<[u8]>, Key>,
+    by_id: BTreeMap<Box<[u8]>, Key>,
 }
 
 impl Subscriptions {

@@ -32,7 +32,7 @@ const WRITE_EARLY: usize = 32 << 10;
 /// What `LOW_WATER` lets in, and pongs; tungstenite keeps further ones back.
 const WRITE_LIMIT: usize = 256 << 10;
 /// The default of 128 KiB would be zero-filled before every read.
-const READ_BUFFER: usize = 16 << 10;
+const READ_BUFFER: usize = 32 << 10;
 /// A message may hold a frame of the largest size and some heart-beats.
 const MESSAGE_EXTRA: usize = 64 << 10;
 /// How long the answer to the peer's Close may take to leave.
