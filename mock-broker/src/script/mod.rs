@@ -43,7 +43,10 @@ pub struct Scenario {
     pub path: Option<String>,
     /// Who may connect (default everybody).
     pub auth: Auth,
-    /// One live session per identity (default false).
+    /// One live session per identity (default false). The identity is the
+    /// `login`; with tokens it is the one the token was issued for, or else a
+    /// `login` other than `Bearer`, or else the same for all. Who has none is
+    /// not limited.
     pub single_session: bool,
     /// What becomes of a live session whose token ends.
     pub on_expiry: OnExpiry,
