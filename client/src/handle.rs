@@ -68,6 +68,7 @@ impl Handle {
     pub fn events(&self) -> Events {
         Events {
             queue: Arc::clone(&self.events),
+            mailbox: Arc::clone(&self.mailbox),
         }
     }
 
@@ -94,11 +95,7 @@ impl Handle {
     /// A call that waits for the reactor must not be made by the thread that
     /// turns it.
     pub(crate) fn check_thread(&self) -> Result<(), Misuse> {
-        if self.mailbox.is_driver() {
-            Err(Misuse::WouldDeadlock)
-        } else {
-            Ok(())
-        }
+        self.mailbox.check_thread()
     }
 }
 
@@ -109,9 +106,11 @@ impl fmt::Debug for Handle {
 }
 
 /// What happens to a client. Iterating blocks until the next, and ends with the
-/// client. At most 1,024 wait; older ones are dropped.
+/// client. At most 1,024 wait; older ones are dropped. On the thread that turns
+/// the reactor nothing is waited for: there, no event means that none is there.
 pub struct Events {
     queue: Arc<Queue<Event>>,
+    mailbox: Arc<Mailbox>,
 }
 
 impl Events {
@@ -124,6 +123,9 @@ impl Events {
     /// Waits for the next event, at most so long.
     #[must_use]
     pub fn recv_timeout(&self, timeout: Duration) -> Option<Event> {
+        if self.mailbox.check_thread().is_err() {
+            return self.try_recv();
+        }
         item(self.queue.pop(Some(clock::after(timeout))))
     }
 }
@@ -132,6 +134,9 @@ impl Iterator for Events {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
+        if self.mailbox.check_thread().is_err() {
+            return self.try_recv();
+        }
         item(self.queue.pop(None))
     }
 }

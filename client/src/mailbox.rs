@@ -64,9 +64,34 @@ pub(crate) struct Mailbox {
 }
 
 struct Lane {
+    /// What must not wait for room in the outbox: a connection may depend on it.
+    urgent: VecDeque<Post>,
     posts: VecDeque<Post>,
     octets: usize,
+    /// A close was posted: nothing is published any more, and what was posted
+    /// before goes to the core whether there is room or not.
+    closing: bool,
     ended: bool,
+}
+
+impl Lane {
+    fn push(&mut self, post: Post) {
+        match &post {
+            Post::Resolved(..)
+            | Post::Token(..)
+            | Post::Command {
+                command: Command::Metrics { .. },
+                ..
+            } => return self.urgent.push_back(post),
+            Post::Command {
+                command: Command::Close { .. },
+                ..
+            } => self.closing = true,
+            Post::Command { .. } => {}
+        }
+        self.octets += size(&post);
+        self.posts.push_back(post);
+    }
 }
 
 impl Mailbox {
@@ -74,8 +99,10 @@ impl Mailbox {
         Self {
             config,
             lane: Mutex::new(Lane {
+                urgent: VecDeque::new(),
                 posts: VecDeque::new(),
                 octets: 0,
+                closing: false,
                 ended: false,
             }),
             room: Condvar::new(),
@@ -96,7 +123,7 @@ impl Mailbox {
         let limits = self.config.limits;
         let mut lane = self.lock();
         loop {
-            if lane.ended {
+            if lane.ended || (lane.closing && size > 0) {
                 return Err(Error::Closed);
             }
             if size > limits.outbox {
@@ -120,9 +147,13 @@ impl Mailbox {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        lane.octets += size;
-        lane.posts.push_back(post);
+        lane.push(post);
+        let closing = lane.closing;
         drop(lane);
+        if closing {
+            // Those who wait for room learn that there will be none.
+            self.room.notify_all();
+        }
         self.wake();
         Ok(())
     }
@@ -134,8 +165,7 @@ impl Mailbox {
         if lane.ended {
             return;
         }
-        lane.octets += size(&post);
-        lane.posts.push_back(post);
+        lane.push(post);
         drop(lane);
         self.wake();
     }
@@ -161,8 +191,11 @@ impl Mailbox {
     /// Takes the oldest post if the core has room for it.
     pub(crate) fn take(&self, fits: impl Fn(usize) -> bool) -> Option<Post> {
         let mut lane = self.lock();
+        if let Some(post) = lane.urgent.pop_front() {
+            return Some(post);
+        }
         let octets = size(lane.posts.front()?);
-        if octets > 0 && !fits(octets) {
+        if octets > 0 && !lane.closing && !fits(octets) {
             return None;
         }
         let post = lane.posts.pop_front()?;
@@ -174,6 +207,14 @@ impl Mailbox {
         Some(post)
     }
 
+    /// Whether [`take`](Self::take) would give something.
+    pub(crate) fn is_ready(&self, fits: impl Fn(usize) -> bool) -> bool {
+        let lane = self.lock();
+        let front = lane.posts.front().map(size);
+        !lane.urgent.is_empty()
+            || front.is_some_and(|octets| octets == 0 || lane.closing || fits(octets))
+    }
+
     /// To be called before the lane is drained, so that no wake-up is lost.
     pub(crate) fn disarm(&self) {
         self.armed.store(false, Ordering::SeqCst);
@@ -183,7 +224,8 @@ impl Mailbox {
     pub(crate) fn end(&self) -> VecDeque<Post> {
         let mut lane = self.lock();
         lane.ended = true;
-        let posts = std::mem::take(&mut lane.posts);
+        let mut posts = std::mem::take(&mut lane.posts);
+        posts.append(&mut lane.urgent);
         drop(lane);
         self.room.notify_all();
         posts
@@ -226,8 +268,18 @@ impl Mailbox {
         self.driver.store(0, Ordering::Relaxed);
     }
 
+    /// Refuses to wait on the thread that would have to end the wait. After the
+    /// end nobody waits.
+    pub(crate) fn check_thread(&self) -> Result<(), Misuse> {
+        if self.is_driver() && !self.lock().ended {
+            Err(Misuse::WouldDeadlock)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Whether the calling thread turns the reactor: it must never wait for it.
-    pub(crate) fn is_driver(&self) -> bool {
+    fn is_driver(&self) -> bool {
         self.driver.load(Ordering::Relaxed) == thread_number()
     }
 

@@ -1,6 +1,6 @@
 //! SEND, ACK and NACK: frames that the calling thread writes.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::{
     core::{Command, Outgoing, TransactionStep, Waiter, receipt_headers, receipt_text},
     error::{Error, Misuse},
     frame::{self, EncodeError, Encoder, Version},
-    mailbox::Slot,
+    mailbox::{Mailbox, Slot},
     message::Message,
     port::Port,
 };
@@ -129,7 +129,12 @@ impl<'a> Publish<'a> {
         let outgoing = self.encode()?;
         let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
         let slot = self.port.begin(timeout, None, call)?;
-        Ok(Pending { slot, timeout })
+        let mailbox = Arc::clone(self.port.mailbox());
+        Ok(Pending {
+            slot,
+            timeout,
+            mailbox,
+        })
     }
 
     fn patience(&self) -> Duration {
@@ -176,10 +181,10 @@ impl<'a> Publish<'a> {
 }
 
 /// A frame whose RECEIPT is under way.
-#[derive(Debug)]
 pub struct Pending {
     slot: Arc<Slot>,
     timeout: Duration,
+    mailbox: Arc<Mailbox>,
 }
 
 impl Pending {
@@ -188,14 +193,25 @@ impl Pending {
     /// [`Client::confirm`](crate::Client::confirm).
     ///
     /// # Errors
-    /// As [`Publish::publish`].
+    /// As [`Publish::publish`]; [`Misuse::WouldDeadlock`] on the thread that
+    /// turns the reactor, unless the answer is there.
     pub fn wait(self) -> Result<(), Error> {
+        if let Some(answer) = self.slot.take() {
+            return answer.map(drop);
+        }
+        self.mailbox.check_thread()?;
         let grace = Duration::from_secs(1);
         self.slot.wait(clock::after(self.timeout + grace)).map(drop)
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {
         &self.slot
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pending(at most {:?})", self.timeout)
     }
 }
 

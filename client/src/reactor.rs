@@ -131,6 +131,9 @@ impl Reactor {
 
     /// When [`turn`](Self::turn) must run again even if nothing becomes ready.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        if self.more {
+            return Some(clock::now());
+        }
         let link = self
             .link
             .as_ref()
@@ -188,6 +191,9 @@ impl Reactor {
             self.feed(now, Input::Timeout);
         }
         self.write(now);
+        // What has left has made room.
+        let core = &self.core;
+        self.more |= self.mailbox.is_ready(|octets| core.has_room(octets));
     }
 
     fn drain_mailbox(&mut self, now: Instant) {
