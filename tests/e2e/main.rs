@@ -2,10 +2,13 @@
 
 mod acks;
 mod conflict;
+mod foreign_loop;
 mod loss;
+mod overflow;
 mod publish;
 mod refusals;
 mod round_trip;
+mod threads;
 mod timeouts;
 mod tokens;
 mod transactions;

@@ -1,0 +1,1 @@
+//! No log ever holds a secret.
