@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use crate::frame::{DecodeError, EncodeError, Frame, Version};
+use crate::frame::{DecodeError, EncodeError, Frame, Version, is_secret};
 
 /// What a call of this library can fail with.
 ///
@@ -324,7 +324,10 @@ fn reason_suffix(reason: &str) -> String {
 }
 
 /// An HTTP answer that refused the upgrade or the proxy tunnel.
-#[derive(Debug, Clone)]
+///
+/// `Debug` shows neither the body, which may repeat the request, nor the values
+/// of secret headers.
+#[derive(Clone)]
 pub struct Refusal {
     /// [`Stage::Upgrade`] or [`Stage::Tunnel`].
     pub stage: Stage,
@@ -350,6 +353,23 @@ impl fmt::Display for Refusal {
             write!(f, ": {hint}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |(name, value): &(String, String)| {
+            let value = if is_secret(name) { "***" } else { value };
+            (name.clone(), value.to_owned())
+        };
+        let headers: Vec<_> = self.headers.iter().map(shown).collect();
+        f.debug_struct("Refusal")
+            .field("stage", &self.stage)
+            .field("status", &self.status)
+            .field("headers", &headers)
+            .field("body", &format_args!("{} octets", self.body.len()))
+            .field("hint", &self.hint)
+            .finish()
     }
 }
 

@@ -47,7 +47,8 @@ pub enum Event {
         /// Why.
         cause: Error,
     },
-    /// Messages were dropped because a queue was full.
+    /// Messages were dropped because a queue was full. Told at most once a
+    /// second for each subscription, and when it ends.
     SlowConsumer {
         /// Id of the subscription.
         subscription: String,

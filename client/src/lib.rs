@@ -39,6 +39,7 @@
 //! # Ok::<(), hobnail::Error>(())
 //! ```
 
+mod acknowledge;
 pub mod auth;
 mod client;
 mod clock;
@@ -58,6 +59,8 @@ mod port;
 mod publish;
 mod queue;
 mod reactor;
+mod secret;
+mod sink;
 mod subscription;
 mod transaction;
 #[doc(hidden)]

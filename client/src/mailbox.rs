@@ -11,13 +11,15 @@ use std::{
 };
 
 use crate::{
+    acknowledge::{self, Acknowledger},
     auth::Token,
     clock,
     config::Config,
     core::{Command, Key, Reply, Ticket, Waiter},
     error::{AuthError, Error, Misuse, Stage},
+    frame::{self, Frame},
     queue::Notify,
-    reactor::Sink,
+    sink::Sink,
 };
 
 /// Something for the reactor.
@@ -244,7 +246,7 @@ impl Mailbox {
     }
 
     /// Whether what came over a connection can still be acknowledged.
-    pub(crate) fn check_epoch(&self, epoch: u64) -> Result<(), Error> {
+    fn check_epoch(&self, epoch: u64) -> Result<(), Error> {
         if self.epoch.load(Ordering::Acquire) == epoch {
             Ok(())
         } else if self.lock().ended {
@@ -293,6 +295,21 @@ impl Mailbox {
 
     fn lock(&self) -> MutexGuard<'_, Lane> {
         self.lane.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Acknowledger for Mailbox {
+    fn acknowledge(
+        &self,
+        message: &Frame,
+        epoch: u64,
+        command: frame::Command,
+        transaction: Option<u64>,
+    ) -> Result<(), Error> {
+        self.check_epoch(epoch)?;
+        let deadline = clock::after(self.config.timeouts.call);
+        let ack = acknowledge::encode(message, epoch, command, transaction, deadline)?;
+        self.post(Post::of(Command::Publish(ack)), deadline)
     }
 }
 

@@ -6,12 +6,9 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    clock,
-    core::Command,
+    acknowledge::Acknowledger,
     error::{Error, Misuse},
     frame::{self, Frame},
-    mailbox::{Mailbox, Post},
-    publish::encode_ack,
 };
 
 /// One MESSAGE (STOMP 1.2 §MESSAGE).
@@ -22,20 +19,20 @@ use crate::{
 pub struct Message {
     frame: Frame,
     epoch: u64,
-    acknowledger: Option<Arc<Mailbox>>,
+    acknowledger: Option<Arc<dyn Acknowledger>>,
 }
 
 impl Message {
-    pub(crate) fn new(frame: Frame, epoch: u64, acknowledger: Option<Arc<Mailbox>>) -> Self {
+    pub(crate) fn new(
+        frame: Frame,
+        epoch: u64,
+        acknowledger: Option<Arc<dyn Acknowledger>>,
+    ) -> Self {
         Self {
             frame,
             epoch,
             acknowledger,
         }
-    }
-
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch
     }
 
     /// The `destination` header; empty if the broker sent none.
@@ -128,18 +125,19 @@ impl Message {
     }
 
     fn acknowledge(&self, command: frame::Command) -> Result<(), Error> {
-        let mailbox = self
+        self.acknowledge_within(command, None)
+    }
+
+    pub(crate) fn acknowledge_within(
+        &self,
+        command: frame::Command,
+        transaction: Option<u64>,
+    ) -> Result<(), Error> {
+        let acknowledger = self
             .acknowledger
             .as_ref()
             .ok_or(Misuse::NotAcknowledgeable)?;
-        mailbox.check_epoch(self.epoch)?;
-        let outgoing = encode_ack(self, command, None, mailbox.config.timeouts.call)?;
-        let deadline = clock::after(mailbox.config.timeouts.call);
-        mailbox.post(Post::of(Command::Publish(outgoing)), deadline)
-    }
-
-    pub(crate) fn is_acknowledgeable(&self) -> bool {
-        self.acknowledger.is_some()
+        acknowledger.acknowledge(&self.frame, self.epoch, command, transaction)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     handle::Handle,
     mailbox::{Mailbox, Post, Slot},
-    reactor::Sink,
+    sink::Sink,
 };
 
 /// Who makes a call.

@@ -7,16 +7,16 @@ use serde::Serialize;
 
 use crate::{
     clock,
-    core::{Command, Outgoing, TransactionStep, Waiter, receipt_headers, receipt_text},
+    core::{
+        Command, Outgoing, TransactionStep, Waiter, receipt_headers, receipt_text, transaction_text,
+    },
     error::{Error, Misuse},
     frame::{self, EncodeError, Encoder, Version},
     mailbox::{Mailbox, Slot},
-    message::Message,
     port::Port,
 };
 
 /// A SEND in the making (STOMP 1.2 §SEND).
-#[derive(Debug)]
 #[must_use = "nothing leaves before publish() is called"]
 pub struct Publish<'a> {
     port: Port<'a>,
@@ -180,6 +180,22 @@ impl<'a> Publish<'a> {
     }
 }
 
+/// Without the values of headers and without the body, which are the application's.
+impl fmt::Debug for Publish<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Publish")
+            .field("destination", &self.destination)
+            .field("headers", &names)
+            .field("body", &format_args!("{} octets", self.body.len()))
+            .field("receipt", &self.receipt)
+            .field("replay", &self.replay)
+            .field("timeout", &self.timeout)
+            .field("transaction", &self.transaction)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A frame whose RECEIPT is under way.
 pub struct Pending {
     slot: Arc<Slot>,
@@ -233,48 +249,6 @@ pub(crate) fn needs(text: &str) -> Version {
     }
 }
 
-/// ACK or NACK of a message, as the version of its connection has it (STOMP 1.2
-/// §ACK: `id`; 1.1: `message-id` and `subscription`).
-pub(crate) fn encode_ack(
-    message: &Message,
-    command: frame::Command,
-    transaction: Option<u64>,
-    patience: Duration,
-) -> Result<Outgoing, Error> {
-    if !message.is_acknowledgeable() {
-        return Err(Misuse::NotAcknowledgeable.into());
-    }
-    let version = message.frame().version();
-    let mut buffer = BytesMut::with_capacity(128);
-    let mut frame = Encoder::new(&mut buffer, command, version);
-    if version == Version::V1_2 {
-        let id = message.header("ack").ok_or(Misuse::NotAcknowledgeable)?;
-        frame.header("id", &id)?;
-    } else {
-        frame.header("message-id", &message.message_id())?;
-        frame.header("subscription", &message.subscription())?;
-    }
-    if let Some(id) = transaction {
-        frame.header("transaction", &transaction_text(id))?;
-    }
-    frame.finish(b"")?;
-    let needs = if command == frame::Command::Nack {
-        Version::V1_1
-    } else {
-        Version::V1_0
-    };
-    Ok(Outgoing {
-        octets: buffer.freeze(),
-        needs,
-        receipt: None,
-        waiter: Waiter::NONE,
-        deadline: clock::after(patience),
-        replay: false,
-        epoch: Some(message.epoch()),
-        transaction: transaction.map(|id| (id, TransactionStep::Within)),
-    })
-}
-
 /// A frame of a transaction that carries nothing else: BEGIN, COMMIT, ABORT.
 pub(crate) fn encode_transaction(
     port: &Port<'_>,
@@ -302,8 +276,4 @@ pub(crate) fn encode_transaction(
         epoch: None,
         transaction: Some((id, step)),
     })
-}
-
-fn transaction_text(id: u64) -> String {
-    format!("t{id}")
 }

@@ -10,6 +10,7 @@ use std::{
 use mio::{Events, Poll, Token, Waker};
 
 use crate::{
+    acknowledge::Acknowledger,
     clock,
     config::{Config, Credentials, Overflow, QueueLimits},
     core::{Command, Core, Input, Key, Output, Phase, Reply, Ticket, Waiter},
@@ -21,6 +22,7 @@ use crate::{
     net::{Link, LinkEvent, Tls, Upgraded, check_headers},
     offload,
     queue::{Pushed, Queue},
+    sink::Sink,
 };
 
 const WAKE: Token = Token(0);
@@ -28,24 +30,6 @@ const LINK: Token = Token(1);
 
 /// WebSocket messages read in one turn before everything else has its go.
 const RUN: usize = 64;
-
-/// Where a subscription delivers.
-#[derive(Clone)]
-pub(crate) struct Sink {
-    pub(crate) id: Arc<str>,
-    pub(crate) queue: Arc<Queue<Message>>,
-    /// Whether its messages are acknowledged by the application.
-    pub(crate) acknowledges: bool,
-    /// Whether the queue ends with the subscription; one shared by several does not.
-    pub(crate) owned: bool,
-}
-
-impl Sink {
-    fn push(&self, message: Message) -> Pushed<Message> {
-        let size = message.frame().len();
-        self.queue.push(message, size)
-    }
-}
 
 /// Turned by one thread, the caller's or its own.
 pub(crate) struct Reactor {
@@ -317,7 +301,7 @@ impl Reactor {
 
     fn unpark(&mut self, now: Instant) {
         if let Some((key, message)) = self.parked.take() {
-            self.deliver(key, message);
+            self.deliver(now, key, message);
             self.drain(now);
             self.more = self.parked.is_none();
         }
@@ -334,14 +318,12 @@ impl Reactor {
 
     fn perform(&mut self, now: Instant, output: Output) {
         match output {
-            Output::Deliver { key, epoch, frame } => self.message(key, epoch, frame),
+            Output::Deliver { key, epoch, frame } => self.message(now, key, epoch, frame),
             Output::Reply(waiter, result) => self.reply(waiter, result),
             Output::Event(event) => self.tell(event),
             Output::Ended(key) => {
                 if let Some(sink) = self.sinks.remove(&key) {
-                    if sink.owned {
-                        sink.queue.end();
-                    }
+                    self.end_sink(sink);
                 }
             }
             Output::Open(ticket) => {
@@ -370,39 +352,45 @@ impl Reactor {
         }
     }
 
-    fn message(&mut self, key: Key, epoch: u64, frame: Frame) {
+    fn message(&mut self, now: Instant, key: Key, epoch: u64, frame: Frame) {
         let Some(sink) = self.sinks.get(&key) else {
             return;
         };
-        let acknowledger = sink.acknowledges.then(|| Arc::clone(&self.mailbox));
-        let message = Message::new(frame, epoch, acknowledger);
-        let pushed = sink.push(message);
-        self.pushed(key, pushed);
+        let acknowledger = sink
+            .acknowledges
+            .then(|| Arc::<Mailbox>::clone(&self.mailbox) as Arc<dyn Acknowledger>);
+        let pushed = sink.push(Message::new(frame, epoch, acknowledger));
+        self.pushed(now, key, pushed);
     }
 
     /// Tries again to deliver what was parked.
-    fn deliver(&mut self, key: Key, message: Message) {
+    fn deliver(&mut self, now: Instant, key: Key, message: Message) {
         if let Some(sink) = self.sinks.get(&key) {
             let pushed = sink.push(message);
-            self.pushed(key, pushed);
+            self.pushed(now, key, pushed);
         }
     }
 
-    fn pushed(&mut self, key: Key, pushed: Pushed<Message>) {
-        match pushed {
-            Pushed::Done | Pushed::Ended => {}
-            Pushed::Full(message) if !self.closing => self.parked = Some((key, message)),
-            Pushed::Full(_) => self.core.dropped(1),
-            Pushed::Displaced(dropped) => {
-                self.core.dropped(dropped);
-                if let Some(sink) = self.sinks.get(&key) {
-                    let subscription = sink.id.to_string();
-                    self.tell(Event::SlowConsumer {
-                        subscription,
-                        dropped,
-                    });
-                }
+    fn pushed(&mut self, now: Instant, key: Key, pushed: Pushed<Message>) {
+        let dropped = match pushed {
+            Pushed::Done | Pushed::Ended => return,
+            Pushed::Full(message) if !self.closing => {
+                self.parked = Some((key, message));
+                return;
             }
+            Pushed::Full(_) => 1,
+            Pushed::Displaced(dropped) => dropped,
+        };
+        self.core.dropped(dropped);
+        let Some(sink) = self.sinks.get_mut(&key) else {
+            return;
+        };
+        if let Some(dropped) = sink.dropped(now, dropped) {
+            let subscription = sink.id.to_string();
+            self.tell(Event::SlowConsumer {
+                subscription,
+                dropped,
+            });
         }
     }
 
@@ -422,6 +410,20 @@ impl Reactor {
         self.events.push(event, 0);
         if last {
             self.end();
+        }
+    }
+
+    /// A subscription is over: what was dropped is told, and its queue ends.
+    fn end_sink(&mut self, mut sink: Sink) {
+        if let Some(dropped) = sink.untold() {
+            let subscription = sink.id.to_string();
+            self.tell(Event::SlowConsumer {
+                subscription,
+                dropped,
+            });
+        }
+        if sink.owned {
+            sink.queue.end();
         }
     }
 

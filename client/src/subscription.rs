@@ -12,11 +12,10 @@ use crate::{
     message::Message,
     port::Port,
     queue::{Popped, Queue},
-    reactor::Sink,
+    sink::Sink,
 };
 
 /// A subscription in the making (STOMP 1.2 §SUBSCRIBE).
-#[derive(Debug)]
 #[must_use = "nothing is subscribed to before the last call"]
 pub struct SubscribeRequest<'a> {
     port: Port<'a>,
@@ -104,12 +103,8 @@ impl<'a> SubscribeRequest<'a> {
         let limits = self.limits.unwrap_or(mailbox.config.limits.queue);
         let queue =
             inbox.unwrap_or_else(|| Arc::new(Queue::new(limits, Arc::<Mailbox>::clone(&mailbox))));
-        let sink = Sink {
-            id: Arc::clone(&id),
-            queue: Arc::clone(&queue),
-            acknowledges: self.ack != AckMode::Auto,
-            owned,
-        };
+        let acknowledges = self.ack != AckMode::Auto;
+        let sink = Sink::new(Arc::clone(&id), Arc::clone(&queue), acknowledges, owned);
         let timeout = self.timeout.unwrap_or(mailbox.config.timeouts.call);
         let subscribe = Subscribe {
             key,
@@ -171,6 +166,19 @@ impl SubscribeRequest<'_> {
                 Ok(Subscription { made, handle })
             }
         }
+    }
+}
+
+/// Without the values of headers, which are the application's.
+impl fmt::Debug for SubscribeRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("SubscribeRequest")
+            .field("destination", &self.destination)
+            .field("id", &self.id)
+            .field("ack", &self.ack)
+            .field("headers", &names)
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     frame,
     message::Message,
     port::Port,
-    publish::{Publish, encode_ack, encode_transaction},
+    publish::{Publish, encode_transaction},
 };
 
 /// Frames that take effect together, or not at all. Dropped without
@@ -46,7 +46,7 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// As [`Message::ack`].
     pub fn ack(&mut self, message: &Message) -> Result<(), Error> {
-        self.acknowledge(message, frame::Command::Ack)
+        message.acknowledge_within(frame::Command::Ack, Some(self.id))
     }
 
     /// Refuses a message within the transaction.
@@ -54,7 +54,7 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// As [`Message::nack`].
     pub fn nack(&mut self, message: &Message) -> Result<(), Error> {
-        self.acknowledge(message, frame::Command::Nack)
+        message.acknowledge_within(frame::Command::Nack, Some(self.id))
     }
 
     /// Makes all of it happen; returns when the broker has confirmed.
@@ -72,13 +72,6 @@ impl<'a> Transaction<'a> {
     /// As [`commit`](Self::commit).
     pub fn abort(self) -> Result<(), Error> {
         self.end(frame::Command::Abort)
-    }
-
-    fn acknowledge(&mut self, message: &Message, command: frame::Command) -> Result<(), Error> {
-        let timeout = self.port.mailbox().config.timeouts.call;
-        self.port.mailbox().check_epoch(message.epoch())?;
-        let outgoing = encode_ack(message, command, Some(self.id), timeout)?;
-        self.port.post(timeout, Command::Publish(outgoing), false)
     }
 
     fn end(mut self, command: frame::Command) -> Result<(), Error> {

@@ -22,7 +22,7 @@ struct Books {
     longest_gap: Duration,
     rotations: u64,
     longest_suspension: Duration,
-    reconnects: u64,
+    connections: u64,
     conflicts: u64,
 }
 
@@ -50,8 +50,8 @@ impl Ledger {
         books.longest_suspension = books.longest_suspension.max(after);
     }
 
-    pub(crate) fn reconnected(&self) {
-        self.books().reconnects += 1;
+    pub(crate) fn connected(&self) {
+        self.books().connections += 1;
     }
 
     pub(crate) fn conflicted(&self) {
@@ -67,8 +67,9 @@ impl Ledger {
         self.books().rotations
     }
 
+    /// Sessions that came live again: the first of either client is none.
     pub(crate) fn reconnects(&self) -> u64 {
-        self.books().reconnects
+        self.books().connections.saturating_sub(2)
     }
 
     pub(crate) fn conflicts(&self) -> u64 {
@@ -95,7 +96,7 @@ impl Ledger {
             doubtful: books.doubtful,
             rotations: books.rotations,
             longest_suspension: books.longest_suspension,
-            reconnects: books.reconnects,
+            reconnects: books.connections.saturating_sub(2),
             longest_gap: books.longest_gap,
             violations,
             close,

@@ -235,11 +235,12 @@ fn consume(calls: Subscription, ledger: &Ledger) {
 
 fn listen(road: &str, who: &str, handle: &Handle, ledger: &Ledger, timeline: &Timeline) {
     for event in handle.events() {
-        match &event {
-            Event::Connected(c) if c.connection > 1 => ledger.reconnected(),
-            Event::Resumed { after } => ledger.rotated(*after),
-            Event::Conflict { .. } => ledger.conflicted(),
-            _ => {}
+        if let Event::Connected(_) = &event {
+            ledger.connected();
+        } else if let Event::Resumed { after } = &event {
+            ledger.rotated(*after);
+        } else if let Event::Conflict { .. } = &event {
+            ledger.conflicted();
         }
         timeline.event(road, who, &event);
     }

@@ -41,6 +41,10 @@ impl Timeline {
     }
 
     /// A step in the life of a client.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "events that come later are shown as they are"
+    )]
     pub(crate) fn event(&self, road: &str, who: &str, event: &Event) {
         let (colour, text) = match event {
             Event::Connected(c) => (
@@ -85,7 +89,7 @@ impl Timeline {
             Event::Expired { frames } => ("31", format!("{frames} frames never left")),
             Event::Closed { cause: None } => ("2", "closed".into()),
             Event::Closed { cause: Some(e) } => ("31", format!("closed: {e}")),
-            other => ("0", format!("{other:?}")),
+            _ => ("0", format!("{event:?}")),
         };
         self.line(road, who, &self.paint(colour, &text));
     }

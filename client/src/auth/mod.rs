@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{config::Secret, error::AuthError};
+use crate::{error::AuthError, secret::Secret};
 
 /// Gives a token whenever one is needed.
 ///

@@ -1,6 +1,7 @@
 //! The way to a [`Config`].
 
 use std::{
+    fmt,
     hash::{BuildHasher, RandomState},
     sync::Arc,
     time::Duration,
@@ -8,6 +9,7 @@ use std::{
 
 use super::{
     Backoff, Config, Credentials, Endpoint, HeartBeat, Limits, Proxy, Secret, Timeouts, TlsOptions,
+    endpoint::printable,
 };
 use crate::{
     auth::{Token, TokenReason, TokenSource},
@@ -19,7 +21,7 @@ use crate::{
 ///
 /// Every setting has a default that suits a broker on the far side of the
 /// Internet; see the fields of [`Config`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use]
 pub struct Builder {
     url: String,
@@ -214,6 +216,17 @@ impl Builder {
         }
         check(&config)?;
         Ok(config)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("url", &printable(&self.url))
+            .field("virtual_host", &self.virtual_host)
+            .field("proxy_from_env", &self.proxy_from_env)
+            .field("config", &self.config)
+            .finish()
     }
 }
 

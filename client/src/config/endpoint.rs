@@ -128,7 +128,7 @@ impl fmt::Debug for Endpoint {
 }
 
 /// The URL without what may be secret: user information and query.
-fn printable(url: &str) -> String {
+pub(super) fn printable(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => {

@@ -9,12 +9,11 @@ mod tls;
 pub use builder::Builder;
 pub use endpoint::Endpoint;
 pub use proxy::Proxy;
-pub use settings::{
-    Backoff, Credentials, HeartBeat, Limits, Overflow, QueueLimits, Secret, Timeouts,
-};
+pub use settings::{Backoff, Credentials, HeartBeat, Limits, Overflow, QueueLimits, Timeouts};
 pub use tls::TlsOptions;
 
 use crate::dialect::Dialect;
+pub use crate::secret::Secret;
 
 /// Everything a client needs to know. Made by [`Builder`].
 #[derive(Debug, Clone)]

@@ -203,3 +203,8 @@ pub struct Subscribe {
     /// More headers (`selector` among them).
     pub headers: Vec<(String, String)>,
 }
+
+/// A transaction's id as it stands in a header.
+pub(crate) fn transaction_text(id: u64) -> String {
+    format!("t{id}")
+}

@@ -40,6 +40,7 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
+pub(crate) use io::transaction_text;
 pub use io::{
     AckMode, Command, Input, Key, Outgoing, Output, Reply, Subscribe, Ticket, TransactionStep,
     Waiter,
