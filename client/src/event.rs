@@ -56,6 +56,8 @@ pub enum Event {
         dropped: u64,
     },
     /// Frames without a receipt waited longer than their deadline and never left.
+    /// An acknowledgement that its connection's end overtook does not count: the
+    /// broker delivers its message again.
     Expired {
         /// How many since the last such event.
         frames: u64,

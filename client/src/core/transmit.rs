@@ -89,10 +89,12 @@ impl Core {
                 self.transactions.spoil(id, step);
             }
             let operation = outgoing.receipt.and_then(|id| self.operations.remove(id));
-            match operation {
-                Some(operation) => self.failed(operation, error),
-                None if outgoing.receipt.is_none() => self.expired += 1,
-                None => {}
+            match (operation, error) {
+                (Some(operation), error) => self.failed(operation, error),
+                // The broker delivers again what was not acknowledged.
+                (None, Error::Misuse(Misuse::StaleDelivery)) => {}
+                (None, _) if outgoing.receipt.is_none() => self.expired += 1,
+                (None, _) => {}
             }
             return None;
         }
