@@ -47,7 +47,8 @@ impl Frame {
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         // Every escape stands for one of these, so that a name without them is
         // on the wire what it is here.
-        if name.contains([':', '\\', '\n', '\r']) {
+        let plain = matches!(name, "subscription" | "destination" | "message-id");
+        if !plain && name.contains([':', '\\', '\n', '\r']) {
             return self.headers().find(|(n, _)| n == name).map(|(_, v)| v);
         }
         let value = self.raw_header(name.as_bytes())?;

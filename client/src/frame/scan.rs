@@ -178,27 +178,36 @@ impl Scan {
             });
         }
         self.count += 1;
-        // Names are short: a plain loop is faster than a call.
-        let Some(colon) = line.iter().position(|&octet| octet == b':') else {
-            return Err(fault(DecodeErrorKind::HeaderWithoutColon, self.line));
-        };
-        let value = self.line + colon + 1;
-        let known = match &line[..colon] {
-            b"" => return Err(fault(DecodeErrorKind::EmptyHeaderName, self.line)),
-            b"subscription" => &mut self.layout.subscription,
-            b"destination" => &mut self.layout.destination,
-            b"message-id" => &mut self.layout.message_id,
-            b"content-length" => {
-                if self.content_length.is_none() {
-                    let length = content_length(&line[colon + 1..], limits.frame);
-                    self.content_length = Some(length.map_err(|kind| fault(kind, value))?);
-                }
-                return Ok(());
+        // The known names need no search for the colon.
+        let (known, name) = match line.first() {
+            Some(b's') if line.starts_with(b"subscription:") => {
+                (&mut self.layout.subscription, "subscription:")
             }
-            _ => return Ok(()),
+            Some(b'd') if line.starts_with(b"destination:") => {
+                (&mut self.layout.destination, "destination:")
+            }
+            Some(b'm') if line.starts_with(b"message-id:") => {
+                (&mut self.layout.message_id, "message-id:")
+            }
+            Some(b'c') if line.starts_with(b"content-length:") => {
+                return self.take_length(line, limits);
+            }
+            Some(b':') => return Err(fault(DecodeErrorKind::EmptyHeaderName, self.line)),
+            Some(_) if line.contains(&b':') => return Ok(()),
+            Some(_) | None => return Err(fault(DecodeErrorKind::HeaderWithoutColon, self.line)),
         };
+        let value = self.line + name.len();
         if *known == 0 {
             *known = offset(value);
+        }
+        Ok(())
+    }
+
+    fn take_length(&mut self, line: &[u8], limits: &DecodeLimits) -> Result<(), Fault> {
+        if self.content_length.is_none() {
+            let name = b"content-length:".len();
+            let length = content_length(&line[name..], limits.frame);
+            self.content_length = Some(length.map_err(|kind| fault(kind, self.line + name))?);
         }
         Ok(())
     }
@@ -211,8 +220,11 @@ impl Scan {
         version: Version,
         limits: &DecodeLimits,
     ) -> Result<(), Fault> {
-        if let Err(e) = str::from_utf8(head) {
-            return Err(fault(DecodeErrorKind::NotUtf8, e.valid_up_to()));
+        // Most heads are ASCII, which is told much faster.
+        if !head.is_ascii() {
+            if let Err(e) = str::from_utf8(head) {
+                return Err(fault(DecodeErrorKind::NotUtf8, e.valid_up_to()));
+            }
         }
         let headers = self.layout.headers as usize;
         let escapes = Escapes::of_frame(self.layout.command, version);
