@@ -275,7 +275,9 @@ impl Ws {
         };
         let frame = frame.clone();
         self.closing = Closing::Sent;
-        if let Err(e) = self.context.close(&mut self.wire, Some(frame)) {
+        // At once: if the peer's Close is here already, nothing is written later.
+        let closed = self.context.close(&mut self.wire, Some(frame));
+        if let Err(e) = closed.and_then(|()| Ok(self.wire.push()?)) {
             log::trace!("the Close waits: {e}");
         }
     }
@@ -292,7 +294,7 @@ impl Ws {
                 reason: String::new(),
             },
         };
-        if matches!(self.closing, Closing::Sent) {
+        if matches!(self.closing, Closing::Sent) && self.wire.waiting() == 0 {
             return Err(told);
         }
         // No data after a Close (RFC 6455 §5.5.1).

@@ -137,6 +137,20 @@ fn our_close_waits_for_what_is_queued_and_for_the_peers() {
 }
 
 #[test]
+fn our_close_leaves_although_the_peers_is_here_already() {
+    let (mut driver, server) = Driver::up(|mut ws| {
+        ws.get_mut().write_all(b"\x88\x02\x03\xe8").unwrap();
+        let close = ws.read().unwrap();
+        assert!(close.is_close(), "{close:?}");
+    });
+    // It may have come with the upgrade, and then nothing becomes ready.
+    driver.wait(Duration::from_millis(100));
+    driver.link.close(Instant::now(), 1000, "");
+    assert_closed(&driver.expect_down(), 1000, "");
+    server.join().unwrap();
+}
+
+#[test]
 fn messages_are_still_told_after_our_close() {
     let (mut driver, server) = Driver::up(|mut ws| {
         ws.get_mut().write_all(b"\x81\x01a").unwrap();
