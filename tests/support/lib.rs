@@ -1,5 +1,10 @@
 //! Support for the end-to-end tests.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names what it expects, and all else fails it"
+)]
+
 mod client;
 mod peer;
 pub mod rabbitmq;
