@@ -2,6 +2,11 @@
 //! be printed does.
 //!
 //! The logger is the process's, so this is a binary of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that panics has failed, and names only what it waits for"
+)]
 
 use std::{
     fmt::{Debug, Display},

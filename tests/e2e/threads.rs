@@ -427,14 +427,19 @@ fn a_dropped_subscription_is_unsubscribed_and_its_handle_lives_on() {
         broker.nth_received(1, "UNSUBSCRIBE").header("id"),
         Some("mine")
     );
-    let again = handle.subscription("/queue/a").id("mine").subscribe();
-    let again = again.unwrap();
+    // The id is free once the broker has confirmed.
+    let mut again = None;
+    until("the id is free", || {
+        let request = handle.subscription("/queue/a").id("mine");
+        again = request.subscribe().ok();
+        again.is_some()
+    });
     let taken = handle.subscription("/queue/b").id("mine").subscribe();
     assert!(
         matches!(taken, Err(Error::Misuse(Misuse::DuplicateSubscription(_)))),
         "{taken:?}"
     );
-    again.unsubscribe().unwrap();
+    again.unwrap().unsubscribe().unwrap();
     handle.close().unwrap();
     assert_eq!(broker.complaints(), []);
 }
