@@ -8,11 +8,8 @@ use hobnail_tests::{Seen, client, connected, event, start};
 fn one_at_a_time(broker: &MockBroker) -> bool {
     let mut open = 0;
     broker.transcript().iter().all(|e| {
-        match e.what {
-            What::Tcp => open += 1,
-            What::Closed(_) => open -= 1,
-            _ => {}
-        }
+        open += i32::from(e.what == What::Tcp);
+        open -= i32::from(matches!(e.what, What::Closed(_)));
         open <= 1
     })
 }

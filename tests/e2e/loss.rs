@@ -11,20 +11,19 @@ use hobnail_tests::{SOON, Seen, broker, client, connected, drive_until, event, s
 
 /// What the first loss was.
 fn loss(events: &Events) -> Error {
-    match event(events, |e| matches!(e, Event::Disconnected { .. })) {
-        Event::Disconnected { cause, retry_in } => {
-            assert!(retry_in.is_some(), "another attempt follows");
-            cause
-        }
-        other => panic!("{other:?}"),
-    }
+    let told = event(events, |e| matches!(e, Event::Disconnected { .. }));
+    let Event::Disconnected { cause, retry_in } = told else {
+        panic!("{told:?}");
+    };
+    assert!(retry_in.is_some(), "another attempt follows");
+    cause
 }
 
 fn link(cause: Error) -> LinkError {
-    match cause {
-        Error::Link(e) => *e,
-        other => panic!("{other:?}"),
-    }
+    let Error::Link(e) = cause else {
+        panic!("{cause:?}");
+    };
+    *e
 }
 
 /// Lets a fault end the first connection; returns what was told, once the

@@ -1,9 +1,4 @@
 //! The client against the mock broker, over the loopback interface.
-#![allow(
-    clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test names what it expects, and all else fails it"
-)]
 
 mod acks;
 mod conflict;

@@ -17,10 +17,11 @@ fn answering(action: Action) -> MockBroker {
 
 fn refusal(action: Action) -> Refusal {
     let broker = answering(action);
-    match link(client(&broker)) {
-        LinkError::Refused(refusal) => *refusal,
-        other => panic!("{other:?}"),
-    }
+    let e = link(client(&broker));
+    let LinkError::Refused(refusal) = e else {
+        panic!("{e:?}");
+    };
+    *refusal
 }
 
 fn link(builder: hobnail::config::Builder) -> LinkError {

@@ -29,10 +29,10 @@ fn ruled(rule: Rule) -> MockBroker {
 }
 
 fn link(e: Error) -> LinkError {
-    match e {
-        Error::Link(e) => *e,
-        other => panic!("{other:?}"),
-    }
+    let Error::Link(e) = e else {
+        panic!("{e:?}");
+    };
+    *e
 }
 
 /// Asserts that a stage timed out, and with its own limit.
@@ -105,15 +105,7 @@ fn a_connect_that_is_never_answered() {
     let broker = ruled(Rule::on(recv("CONNECT")).then(drop_it()));
     let builder = client(&broker).timeouts(timeouts(|t| t.open = SHORT));
     let late = builder.connect().unwrap_err();
-    let stage = match &late {
-        Error::Timeout(stage) => *stage,
-        Error::Link(e) => match **e {
-            LinkError::Timeout { stage, .. } => stage,
-            _ => panic!("{late:?}"),
-        },
-        _ => panic!("{late:?}"),
-    };
-    assert_eq!(stage, Stage::Open);
+    timed_out(late, Stage::Open);
 }
 
 #[test]
