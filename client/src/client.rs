@@ -74,13 +74,15 @@ impl Client {
             gathered: 0,
         };
         // The core's own deadlines end the attempt; this one is for none of them.
-        let limit = timeouts.token + timeouts.overall + timeouts.open + timeouts.close;
+        let limit = [timeouts.overall, timeouts.open, timeouts.close]
+            .iter()
+            .fold(timeouts.token, |sum, next| sum.saturating_add(*next));
         let slot = client
             .mailbox()
             .ask(clock::after(limit), None, |waiter| Command::Connect {
                 waiter,
             })?;
-        client.wait(&slot)?;
+        client.wait(&slot, limit)?;
         Ok(client)
     }
 
@@ -111,13 +113,13 @@ impl Client {
     /// # Errors
     /// As [`Publish::publish`].
     pub fn confirm(&mut self, pending: &Pending) -> Result<(), Error> {
-        self.wait(pending.slot()).map(drop)
+        self.wait(pending.slot(), pending.limit()).map(drop)
     }
 
     /// Waits for the next message of any subscription.
     ///
     /// # Errors
-    /// [`Error::Closed`] or the cause once the client has ended.
+    /// [`Error::Closed`] once the client has ended; its last events say why.
     pub fn recv(&mut self) -> Result<Message, Error> {
         loop {
             if let Some(message) = self.recv_until(None)? {
@@ -140,6 +142,7 @@ impl Client {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn try_recv(&mut self) -> Result<Option<Message>, Error> {
+        self.keep_up()?;
         if let Popped::Item(message) = self.inbox.try_pop() {
             return Ok(Some(message));
         }
@@ -257,7 +260,18 @@ impl Client {
                 .post(Post::of(command), clock::after(timeout));
         };
         let size = outgoing.octets.len();
-        let deadline = outgoing.deadline;
+        self.make_room(size, outgoing.deadline)?;
+        self.reactor.accept(clock::now(), command);
+        self.gathered += size;
+        if !buffered || self.gathered >= GATHER || self.reactor.is_overdue() {
+            self.gathered = 0;
+            self.turn(Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    /// Turns until a frame of `size` octets may enter and nothing is before it.
+    pub(crate) fn make_room(&mut self, size: usize, deadline: Instant) -> Result<(), Error> {
         while !self.reactor.has_room(size) {
             if deadline <= clock::now() {
                 return Err(Error::Timeout(Stage::Outbox));
@@ -267,31 +281,27 @@ impl Client {
         if self.reactor.is_done() {
             return Err(Error::Closed);
         }
-        let now = clock::now();
-        self.gathered += size;
-        if buffered && self.gathered < GATHER {
-            self.reactor.accept(now, command);
-        } else {
-            self.gathered = 0;
-            self.reactor.accept(now, command);
-            self.reactor.progress(now);
-        }
         Ok(())
     }
 
-    /// Turns the reactor until a call is answered: the core does so by the
-    /// call's own deadline.
-    pub(crate) fn wait(&mut self, slot: &Slot) -> Result<Reply, Error> {
+    /// Turns the reactor until a call is answered. The core does so by the
+    /// call's own deadline; `limit` is for an answer that was taken already.
+    pub(crate) fn wait(&mut self, slot: &Slot, limit: Duration) -> Result<Reply, Error> {
+        let limit = clock::after(limit);
         loop {
             if let Some(answer) = slot.take() {
                 return answer;
             }
-            self.reactor.turn(None).map_err(system)?;
+            if limit <= clock::now() {
+                return Err(Error::Timeout(Stage::Receipt));
+            }
+            self.turn_until(Some(limit))?;
         }
     }
 
     fn recv_until(&mut self, deadline: Option<Instant>) -> Result<Option<Message>, Error> {
         loop {
+            self.keep_up()?;
             if let Popped::Item(message) = self.inbox.try_pop() {
                 return Ok(Some(message));
             }
@@ -300,6 +310,15 @@ impl Client {
             }
             self.turn_until(deadline)?;
         }
+    }
+
+    /// A caller that finds its messages in the inbox must not starve the
+    /// session: heart-beats and acknowledgements leave all the same.
+    fn keep_up(&mut self) -> Result<(), Error> {
+        if self.reactor.is_overdue() && !self.reactor.is_done() {
+            self.turn(Duration::ZERO)?;
+        }
+        Ok(())
     }
 
     fn turn_until(&mut self, limit: Option<Instant>) -> Result<(), Error> {

@@ -11,9 +11,11 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// So long from now; a time too far away to represent is a year away.
+/// So long from now, at most [`FOREVER`].
 pub(crate) fn after(delay: Duration) -> Instant {
-    let now = now();
-    now.checked_add(delay)
-        .unwrap_or(now + Duration::from_secs(365 * 24 * 3600))
+    now() + delay.min(FOREVER)
 }
+
+/// Ten years. Longer waits are cut to it, so that no sum of a time and a few
+/// waits leaves the clock's range.
+pub(crate) const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);

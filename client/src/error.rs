@@ -302,12 +302,11 @@ impl LinkError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Refused(r) => !matches!(r.status, 400..=407 | 410..=424 | 426..=428 | 431..=499),
-            Self::Tls { .. } | Self::Handshake(_) => false,
+            Self::Tls { .. } | Self::Handshake(_) | Self::InvalidUtf8 => false,
             Self::Resolve { .. }
             | Self::Io { .. }
             | Self::Timeout { .. }
             | Self::WebSocket(_)
-            | Self::InvalidUtf8
             | Self::Closed { .. }
             | Self::Lost(_)
             | Self::Silent { .. } => true,

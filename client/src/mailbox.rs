@@ -209,6 +209,11 @@ impl Mailbox {
         Some(post)
     }
 
+    /// Whether no frame waits for room in the outbox.
+    pub(crate) fn is_empty_of_frames(&self) -> bool {
+        self.lock().octets == 0
+    }
+
     /// Whether [`take`](Self::take) would give something.
     pub(crate) fn is_ready(&self, fits: impl Fn(usize) -> bool) -> bool {
         let lane = self.lock();

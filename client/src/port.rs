@@ -61,8 +61,24 @@ impl Port<'_> {
 
     fn wait(&mut self, slot: &Arc<Slot>, timeout: Duration) -> Result<Reply, Error> {
         match self {
-            Self::Client(client) => client.wait(slot),
-            Self::Handle(_) => slot.wait(clock::after(timeout + GRACE)),
+            Self::Client(client) => client.wait(slot, timeout.saturating_add(GRACE)),
+            Self::Handle(_) => slot.wait(clock::after(timeout.saturating_add(GRACE))),
+        }
+    }
+
+    /// A client that turns its own reactor makes the room that it needs; others wait.
+    pub(crate) fn make_room(&mut self, timeout: Duration, size: usize) -> Result<(), Error> {
+        match self {
+            Self::Client(client) => client.make_room(size, clock::after(timeout)),
+            Self::Handle(_) => Ok(()),
+        }
+    }
+
+    /// Lets what was handed over leave, as far as that needs no waiting.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Client(client) => client.turn(Duration::ZERO),
+            Self::Handle(_) => Ok(()),
         }
     }
 
@@ -85,4 +101,4 @@ impl Port<'_> {
 
 /// The core answers by the call's deadline; only a reactor that is held up is
 /// later than that.
-const GRACE: Duration = Duration::from_secs(1);
+pub(crate) const GRACE: Duration = Duration::from_secs(1);

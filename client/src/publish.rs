@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Misuse},
     frame::{self, EncodeError, Encoder, Version},
     mailbox::{Mailbox, Slot},
-    port::Port,
+    port::{GRACE, Port},
 };
 
 /// A SEND in the making (STOMP 1.2 §SEND).
@@ -110,6 +110,7 @@ impl<'a> Publish<'a> {
         let timeout = self.patience();
         if self.receipt {
             let outgoing = self.encode()?;
+            self.port.make_room(timeout, outgoing.octets.len())?;
             let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
             return self.port.call(timeout, None, call).map(drop);
         }
@@ -127,8 +128,10 @@ impl<'a> Publish<'a> {
         self.receipt = true;
         let timeout = self.patience();
         let outgoing = self.encode()?;
+        self.port.make_room(timeout, outgoing.octets.len())?;
         let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
         let slot = self.port.begin(timeout, None, call)?;
+        self.port.flush()?;
         let mailbox = Arc::clone(self.port.mailbox());
         Ok(Pending {
             slot,
@@ -216,8 +219,12 @@ impl Pending {
             return answer.map(drop);
         }
         self.mailbox.check_thread()?;
-        let grace = Duration::from_secs(1);
-        self.slot.wait(clock::after(self.timeout + grace)).map(drop)
+        self.slot.wait(clock::after(self.limit())).map(drop)
+    }
+
+    /// How long the answer may take to come.
+    pub(crate) fn limit(&self) -> Duration {
+        self.timeout.saturating_add(GRACE)
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {

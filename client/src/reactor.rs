@@ -31,6 +31,9 @@ const LINK: Token = Token(1);
 /// WebSocket messages read in one turn before everything else has its go.
 const RUN: usize = 64;
 
+/// How long a driven client may go on with what it has before it must turn.
+const OVERDUE: Duration = Duration::from_millis(10);
+
 /// Turned by one thread, the caller's or its own.
 pub(crate) struct Reactor {
     config: Arc<Config>,
@@ -48,8 +51,10 @@ pub(crate) struct Reactor {
     parked: Option<(Key, Message)>,
     /// The application ends the client: what still arrives is dropped.
     closing: bool,
-    /// The last turn stopped reading although there was more.
+    /// The last turn left work behind: the next one does not wait.
     more: bool,
+    /// When it turned last.
+    turned: Instant,
 }
 
 impl Reactor {
@@ -80,6 +85,7 @@ impl Reactor {
             parked: None,
             closing: false,
             more: false,
+            turned: clock::now(),
             config,
         })
     }
@@ -102,8 +108,9 @@ impl Reactor {
     }
 
     /// Whether a frame of `size` octets may be handed in now.
+    /// What was posted before comes first.
     pub(crate) fn has_room(&self, size: usize) -> bool {
-        self.core.has_room(size)
+        self.core.has_room(size) && self.mailbox.is_empty_of_frames()
     }
 
     /// Takes a command that nobody waits for, on the thread that turns the
@@ -111,6 +118,12 @@ impl Reactor {
     pub(crate) fn accept(&mut self, now: Instant, command: Command) {
         self.drain_mailbox(now);
         self.feed(now, Input::Command(command));
+        self.more = true;
+    }
+
+    /// Whether it has not turned for so long that the session might suffer.
+    pub(crate) fn is_overdue(&self) -> bool {
+        clock::now().saturating_duration_since(self.turned) > OVERDUE
     }
 
     /// When [`turn`](Self::turn) must run again even if nothing becomes ready.
@@ -154,6 +167,7 @@ impl Reactor {
             Err(e) => return Err(e),
         }
         let now = clock::now();
+        self.turned = now;
         for event in &self.ready {
             if event.token() == LINK {
                 if let Some((_, link)) = &mut self.link {
@@ -406,6 +420,9 @@ impl Reactor {
 
     fn tell(&mut self, event: Event) {
         let last = matches!(event, Event::Closed { .. });
+        if last {
+            self.refuse_posts();
+        }
         log::info!("{event:?}");
         self.events.push(event, 0);
         if last {

@@ -214,6 +214,7 @@ impl Builder {
                 |name| std::env::var(name).ok(),
             )?;
         }
+        config.cap();
         check(&config)?;
         Ok(config)
     }

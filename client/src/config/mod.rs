@@ -55,3 +55,29 @@ pub struct Config {
     /// Seed of the jitter; by default taken from the operating system's hash seed.
     pub seed: u64,
 }
+
+impl Config {
+    /// Cuts every duration to what the clock can represent.
+    fn cap(&mut self) {
+        let (t, b, h) = (&mut self.timeouts, &mut self.backoff, &mut self.heart_beat);
+        for duration in [
+            &mut t.resolve,
+            &mut t.connect,
+            &mut t.tunnel,
+            &mut t.tls,
+            &mut t.upgrade,
+            &mut t.open,
+            &mut t.overall,
+            &mut t.token,
+            &mut t.call,
+            &mut t.close,
+            &mut b.initial,
+            &mut b.max,
+            &mut b.stable_after,
+            &mut h.outgoing,
+            &mut h.incoming,
+        ] {
+            *duration = (*duration).min(crate::clock::FOREVER);
+        }
+    }
+}

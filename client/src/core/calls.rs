@@ -97,10 +97,13 @@ impl Core {
     }
 
     fn subscribe(&mut self, spec: Subscribe, waiter: Waiter, deadline: Instant) {
+        let key = spec.key;
         if self.is_sealed() {
+            if self.phase != Phase::Closed {
+                self.outputs.push_back(super::Output::Ended(key));
+            }
             return self.reply(waiter, Err(Error::Closed));
         }
-        let key = spec.key;
         let timer = self.timers.insert(deadline, Timer::Subscribe(key));
         let added = self.subscriptions.insert(Subscription {
             spec,
@@ -114,6 +117,7 @@ impl Core {
             Ok(()) => self.outbox.push(Entry::Subscribe(key)),
             Err(id) => {
                 self.timers.cancel(Some(timer));
+                self.outputs.push_back(super::Output::Ended(key));
                 self.reply(waiter, Err(Misuse::DuplicateSubscription(id).into()));
             }
         }
