@@ -2,6 +2,7 @@
 
 mod acks;
 mod conflict;
+mod driven;
 mod foreign_loop;
 mod loss;
 mod overflow;

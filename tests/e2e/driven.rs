@@ -1,0 +1,149 @@
+//! A client that the calling thread drives, and callers that are busy.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use hobnail::{Error, Phase, Stage};
+use hobnail_mock_broker::{MockBroker, Scenario, What};
+use hobnail_tests::{SOON, broker, client, start};
+
+const BEAT: Duration = Duration::from_millis(300);
+
+/// Longer than silence is borne on either side.
+const LONG: Duration = Duration::from_millis(2_000);
+
+fn beating() -> MockBroker {
+    start(Scenario::builder().heart_beat(300, 300).build())
+}
+
+#[test]
+fn one_that_only_publishes_hears_its_broker_and_is_heard() {
+    for buffered in [false, true] {
+        let broker = beating();
+        let mut client = client(&broker).heart_beat(BEAT, BEAT).connect().unwrap();
+        let end = Instant::now() + LONG;
+        while Instant::now() < end {
+            let send = client.send("/topic/a").body("x");
+            let send = if buffered { send.buffered() } else { send };
+            send.publish().unwrap();
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(client.phase(), Phase::Online);
+        assert_eq!(client.metrics().unwrap().connections, 1);
+    }
+}
+
+#[test]
+fn one_that_finds_its_messages_in_the_inbox_beats_all_the_same() {
+    let broker = beating();
+    let mut client = client(&broker).heart_beat(BEAT, BEAT).connect().unwrap();
+    let _all = client.subscription("/topic/a").subscribe().unwrap();
+    for _ in 0..40 {
+        broker.publish("/topic/a", &[], b"x");
+    }
+    for _ in 0..40 {
+        let message = client.recv_timeout(SOON).unwrap();
+        assert!(message.is_some());
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(client.metrics().unwrap().connections, 1);
+}
+
+#[test]
+fn a_buffered_frame_leaves_when_the_caller_waits() {
+    let broker = broker();
+    let mut client = client(&broker)
+        .heart_beat(Duration::ZERO, Duration::ZERO)
+        .connect()
+        .unwrap();
+    let _own = client.subscription("/topic/a").subscribe().unwrap();
+    client
+        .send("/topic/a")
+        .body("x")
+        .buffered()
+        .publish()
+        .unwrap();
+    assert!(client.recv_timeout(SOON).unwrap().is_some());
+}
+
+#[test]
+fn frames_leave_in_the_order_of_the_calls_however_large() {
+    let broker = broker();
+    let limits = hobnail::config::Limits {
+        outbox: 100_000,
+        ..Default::default()
+    };
+    let mut client = client(&broker).limits(limits).connect().unwrap();
+    let large = "x".repeat(60_000);
+    for n in 0..30 {
+        let body = if n % 3 == 2 { "x" } else { &large };
+        let send = client.send("/queue/a").header("n", n.to_string());
+        let send = send.body(body);
+        if n % 3 == 1 {
+            send.begin().unwrap();
+        } else {
+            send.publish().unwrap();
+        }
+    }
+    client.send("/queue/a").receipt().publish().unwrap();
+    let order: Vec<_> = broker
+        .transcript()
+        .iter()
+        .filter_map(|entry| match &entry.what {
+            What::Recv(frame) => frame.header("n").map(|n| n.parse::<u32>().unwrap()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(order, (0..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn many_receipts_can_be_begun_without_a_turn_between() {
+    let broker = broker();
+    let limits = hobnail::config::Limits {
+        outbox: 100_000,
+        ..Default::default()
+    };
+    let mut client = client(&broker).limits(limits).connect().unwrap();
+    let body = "x".repeat(10_000);
+    let mut pending = Vec::new();
+    for _ in 0..100 {
+        pending.push(client.send("/queue/a").body(&body).begin().unwrap());
+    }
+    for one in &pending {
+        client.confirm(one).unwrap();
+    }
+}
+
+#[test]
+fn an_answer_that_was_taken_is_not_waited_for_again_without_end() {
+    let broker = broker();
+    let mut client = client(&broker).connect().unwrap();
+    let pending = client
+        .send("/queue/a")
+        .timeout(Duration::from_millis(100))
+        .begin()
+        .unwrap();
+    client.confirm(&pending).unwrap();
+    let again = client.confirm(&pending);
+    assert!(matches!(again, Err(Error::Timeout(Stage::Receipt))));
+}
+
+#[test]
+fn the_longest_durations_are_as_good_as_for_ever() {
+    let broker = broker();
+    let mut timeouts = hobnail::config::Timeouts::default();
+    timeouts.open = Duration::MAX;
+    timeouts.call = Duration::MAX;
+    timeouts.close = Duration::MAX;
+    let mut backoff = hobnail::config::Backoff::default();
+    backoff.stable_after = Duration::MAX;
+    backoff.max = Duration::MAX;
+    let client = client(&broker).timeouts(timeouts).backoff(backoff);
+    let handle = client.connect().unwrap().spawn().unwrap();
+    let send = handle.send("/queue/a").receipt().timeout(Duration::MAX);
+    send.publish().unwrap();
+    handle.close().unwrap();
+}
