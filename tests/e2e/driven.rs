@@ -91,9 +91,11 @@ fn frames_leave_in_the_order_of_the_calls_however_large() {
     let order: Vec<_> = broker
         .transcript()
         .iter()
-        .filter_map(|entry| match &entry.what {
-            What::Recv(frame) => frame.header("n").map(|n| n.parse::<u32>().unwrap()),
-            _ => None,
+        .filter_map(|entry| {
+            let What::Recv(frame) = &entry.what else {
+                return None;
+            };
+            frame.header("n").map(|n| n.parse::<u32>().unwrap())
         })
         .collect();
     assert_eq!(order, (0..30).collect::<Vec<_>>());
@@ -134,13 +136,17 @@ fn an_answer_that_was_taken_is_not_waited_for_again_without_end() {
 #[test]
 fn the_longest_durations_are_as_good_as_for_ever() {
     let broker = broker();
-    let mut timeouts = hobnail::config::Timeouts::default();
-    timeouts.open = Duration::MAX;
-    timeouts.call = Duration::MAX;
-    timeouts.close = Duration::MAX;
-    let mut backoff = hobnail::config::Backoff::default();
-    backoff.stable_after = Duration::MAX;
-    backoff.max = Duration::MAX;
+    let timeouts = hobnail::config::Timeouts {
+        open: Duration::MAX,
+        call: Duration::MAX,
+        close: Duration::MAX,
+        ..Default::default()
+    };
+    let backoff = hobnail::config::Backoff {
+        stable_after: Duration::MAX,
+        max: Duration::MAX,
+        ..Default::default()
+    };
     let client = client(&broker).timeouts(timeouts).backoff(backoff);
     let handle = client.connect().unwrap().spawn().unwrap();
     let send = handle.send("/queue/a").receipt().timeout(Duration::MAX);
