@@ -331,6 +331,10 @@ impl Reactor {
     }
 
     fn perform(&mut self, now: Instant, output: Output) {
+        // Whoever learns of the end, from whatever it is, finds that it has come.
+        if self.core.phase() == Phase::Closed {
+            self.refuse_posts();
+        }
         match output {
             Output::Deliver { key, epoch, frame } => self.message(now, key, epoch, frame),
             Output::Reply(waiter, result) => self.reply(waiter, result),
@@ -409,10 +413,6 @@ impl Reactor {
     }
 
     fn reply(&mut self, waiter: Waiter, result: Result<Reply, Error>) {
-        // Whoever learns of the end finds that it has come.
-        if self.core.phase() == Phase::Closed {
-            self.refuse_posts();
-        }
         if let Some(slot) = self.waiters.remove(&waiter) {
             slot.put(result);
         }
@@ -420,9 +420,6 @@ impl Reactor {
 
     fn tell(&mut self, event: Event) {
         let last = matches!(event, Event::Closed { .. });
-        if last {
-            self.refuse_posts();
-        }
         log::info!("{event:?}");
         self.events.push(event, 0);
         if last {
