@@ -332,27 +332,30 @@ fn a_full_outbox_does_not_keep_the_connection_from_coming_back() {
 }
 
 #[test]
-fn a_narrow_outbox_is_filled_again_as_soon_as_it_is_empty() {
-    let broker = broker();
-    let client = client(&broker).limits(narrow()).connect().unwrap();
+fn what_waits_for_room_leaves_as_soon_as_a_slow_broker_has_made_it() {
+    let pause = hobnail_mock_broker::stall_read(Duration::from_millis(300));
+    let rule = Rule::on(recv("SEND").nth(1)).then(pause);
+    // No beat turns the reactor by chance.
+    let broker = start(Scenario::builder().heart_beat(0, 0).rule(rule).build());
+    let client = client(&broker)
+        .limits(Limits {
+            outbox: 1 << 20,
+            ..Limits::default()
+        })
+        .connect()
+        .unwrap();
     let handle = client.spawn().unwrap();
     let began = Instant::now();
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for _ in 0..500 {
-                    handle.send("/queue/a").body(&[0; 3000]).publish().unwrap();
-                }
-            });
-        }
-    });
-    handle.send("/queue/a").receipt().publish().unwrap();
-    assert!(
-        began.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        began.elapsed()
-    );
+    let body = vec![0; 50_000];
+    for _ in 0..400 {
+        handle.send("/topic/a").body(&body).publish().unwrap();
+    }
+    let last = handle.send("/topic/a").receipt().timeout(SOON);
+    last.publish().unwrap();
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     handle.close().unwrap();
+    let commands = broker.commands(1);
+    assert_eq!(commands.iter().filter(|c| *c == "SEND").count(), 401);
 }
 
 fn drops_promptly(what: &str, drops: impl FnOnce()) {
