@@ -47,6 +47,11 @@ impl Dialect {
     };
 
     /// RabbitMQ's Web-STOMP plugin.
+    ///
+    /// RabbitMQ 3.10 ends a session whose client has promised heart-beats if it
+    /// publishes fast enough to be held back by flow control (a thousand frames
+    /// at once). Such publishers do better with
+    /// [`heart_beat`](crate::Builder::heart_beat) 0 outwards.
     pub const RABBITMQ: Self = Self {
         connect_escaping: true,
         subscription_errors: true,
