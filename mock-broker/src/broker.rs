@@ -75,13 +75,13 @@ impl MockBroker {
         } else {
             None
         };
-        let (acceptor, ca_pem) = tls.map(|t| (t.acceptor, t.ca_pem)).unzip();
+        let ca_pem = tls.as_ref().map(|t| t.ca_pem.clone());
         let seed = scenario.seed;
         let path = scenario.path.clone().unwrap_or_else(|| "/stomp".to_owned());
         let engine = Engine::new(scenario);
         let journal = engine.journal().clone();
         let sessions = engine.session_count();
-        let server = Server::bind(engine, listen.port, acceptor)?;
+        let server = Server::bind(engine, listen.port, tls)?;
         let listen = Listen {
             port: server.number(),
             tls: listen.tls,

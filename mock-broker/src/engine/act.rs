@@ -5,7 +5,9 @@ use super::run::{Cx, Mangle, Run};
 use super::session::Refused;
 use super::{Engine, Output, Pending, Plan, Timer};
 use crate::http::Response;
-use crate::script::{Action, BeatAction, Direction, ErrorAction, Order, RawAs, Shape, ShapeAction};
+use crate::script::{
+    Action, BeatAction, Direction, ErrorAction, Order, RawAs, Shape, ShapeAction, TlsFault,
+};
 use crate::transcript::{Note, What};
 use crate::wire::Frame;
 use std::time::Duration;
@@ -126,10 +128,14 @@ impl Engine {
                     },
                 );
             }
-            Action::Hang | Action::TlsStall => {
+            Action::Hang | Action::Tls(TlsFault::Stall) => {
                 self.fault(conn, "hang");
                 run.done = true;
                 self.outputs.push_back(Output::Stall { conn });
+            }
+            Action::Tls(fault) => {
+                self.fault(conn, format!("tls {fault:?}"));
+                self.outputs.push_back(Output::Tls { conn, fault });
             }
             Action::Subprotocol(name) => {
                 if let Cx::Upgrade { subprotocol, .. } = &mut run.cx {

@@ -1,7 +1,7 @@
 //! What goes into the engine and what comes out.
 
 use crate::http::{Request, Response};
-use crate::script::{Between, Cut, Direction};
+use crate::script::{Between, Cut, Direction, TlsFault};
 use crate::transcript::{How, Note};
 use std::fmt;
 use std::time::Duration;
@@ -144,6 +144,13 @@ pub enum Output {
     Stall {
         /// The connection.
         conn: u64,
+    },
+    /// Spoil the TLS handshake, which has not begun.
+    Tls {
+        /// The connection.
+        conn: u64,
+        /// How.
+        fault: TlsFault,
     },
     /// Send one WebSocket message.
     Message {

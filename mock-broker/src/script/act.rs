@@ -2,7 +2,7 @@
 
 use super::action::{
     Action, BeatAction, Corrupt, Direction, ErrorAction, Kind, Order, RawAs, Shape, ShapeAction,
-    Storm,
+    Storm, TlsFault,
 };
 use super::units::{Cut, Size, Span};
 use crate::http::Response;
@@ -220,7 +220,12 @@ pub fn hang() -> Action {
 
 /// Never answers the TLS handshake.
 pub fn tls_stall() -> Action {
-    Action::TlsStall
+    tls(TlsFault::Stall)
+}
+
+/// Spoils the TLS handshake of this connection.
+pub fn tls(fault: TlsFault) -> Action {
+    Action::Tls(fault)
 }
 
 /// Answers the upgrade with this subprotocol, offered or not.

@@ -89,8 +89,8 @@ pub enum Action {
     Redirect(String),
     /// Never answers the upgrade (or, at `tcp`, anything).
     Hang,
-    /// Never answers the TLS handshake.
-    TlsStall,
+    /// Spoils the TLS handshake of this connection.
+    Tls(TlsFault),
     /// Answers the upgrade with this subprotocol, offered or not.
     Subprotocol(Option<String>),
     /// Answers the upgrade with a wrong Sec-WebSocket-Accept.
@@ -208,6 +208,21 @@ pub enum RawAs {
     Binary,
     /// None: they go straight into the TCP stream.
     Stream,
+}
+
+/// What is wrong with a TLS handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsFault {
+    /// It is never answered.
+    Stall,
+    /// The hello is answered with the fatal alert `handshake_failure`.
+    Alert,
+    /// The certificate ended yesterday.
+    Expired,
+    /// The certificate is for another host.
+    WrongHost,
+    /// The certificate is signed by itself and not by the authority.
+    SelfSigned,
 }
 
 /// What a black hole swallows.

@@ -12,7 +12,7 @@ pub(crate) mod units;
 
 pub use action::{
     Action, BeatAction, Between, Corrupt, Direction, ErrorAction, Kind, Order, RawAs, Shape,
-    ShapeAction, Storm,
+    ShapeAction, Storm, TlsFault,
 };
 pub use parse::ScenarioError;
 pub use rule::{Conns, FrameTrigger, Origin, Rule, Stage, Trigger, on};

@@ -109,7 +109,7 @@ fn fits(action: &Action, trigger: &Trigger) -> Result<(), String> {
             upgrade || tcp,
             "`hang` needs \"on\":\"upgrade\" or \"on\":\"tcp\"",
         ),
-        Action::TlsStall => (tcp, "`tls` needs \"on\":\"tcp\""),
+        Action::Tls(_) => (tcp, "`tls` needs \"on\":\"tcp\""),
         Action::Dup(_) | Action::Set(_) | Action::Unset(_) => (
             frame,
             "`dup`, `set` and `unset` need a frame: \"on\":{\"recv\":..} or {\"send\":..}",

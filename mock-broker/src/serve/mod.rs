@@ -8,11 +8,12 @@ mod sock;
 use crate::engine::{Engine, Input};
 use crate::faults::Chunk;
 use crate::http::{self, Response};
+use crate::script::TlsFault;
+use crate::tls::ServerTls;
 use crate::transcript::{How, Note};
 use crate::ws::{self, Event};
 pub(crate) use command::{Command, Shared};
 use mio::{Events, Interest, Poll, Token, Waker};
-use native_tls::TlsAcceptor;
 use port::Port;
 use sock::{Sock, Stage};
 use std::collections::{BTreeMap, VecDeque};
@@ -27,6 +28,9 @@ const TURN: usize = 256 << 10;
 /// Connections at most.
 const MOST: usize = 65_536;
 
+/// A TLS record: the fatal alert `handshake_failure`.
+const ALERT: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 40];
+
 #[derive(Clone, Copy, Debug)]
 enum Alarm {
     /// A pause between dripped octets is over.
@@ -38,7 +42,7 @@ enum Alarm {
 pub(crate) struct Server {
     poll: Poll,
     port: Port,
-    tls: Option<TlsAcceptor>,
+    tls: Option<ServerTls>,
     engine: Engine,
     shared: Arc<Shared>,
     started: Instant,
@@ -55,11 +59,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn bind(
-        mut engine: Engine,
-        port: u16,
-        tls: Option<TlsAcceptor>,
-    ) -> io::Result<Self> {
+    pub(crate) fn bind(mut engine: Engine, port: u16, tls: Option<ServerTls>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let port = Port::open(poll.registry(), port, tls.is_some())?;
         engine.set_port(port.number());
@@ -263,8 +263,10 @@ impl Server {
         };
         sock.queued = false;
         if sock.stage == Stage::Tls && !sock.is_deaf() {
-            if let Some(acceptor) = &self.tls {
-                if let Err(words) = sock.shake(acceptor) {
+            if sock.tls_fault == Some(TlsFault::Alert) {
+                self.alert(conn);
+            } else if let Some(tls) = &self.tls {
+                if let Err(words) = sock.shake(tls.acceptor(sock.tls_fault)) {
                     self.fail(conn, format!("TLS: {words}"));
                     return;
                 }
@@ -279,6 +281,25 @@ impl Server {
             .is_some_and(|s| more(s) && !Self::is_clogged(s))
         {
             self.enqueue(conn);
+        }
+    }
+
+    /// Answers the hello with an alert, and ends. The hello is read first, or
+    /// the end would be a reset that overtakes the alert.
+    fn alert(&mut self, conn: u64) {
+        let Some(sock) = self.socks.get_mut(&conn) else {
+            return;
+        };
+        match sock.read(&mut self.buffer) {
+            Ok(None) => {}
+            Ok(Some(0)) | Err(_) => self.close(conn, How::PeerGone),
+            Ok(Some(_)) => {
+                sock.stage = Stage::Deaf;
+                self.end(conn, How::Failed("TLS: alert sent".to_owned()));
+                self.push(conn, Chunk::octets(ALERT.to_vec()));
+                self.push(conn, Chunk::Fin);
+                self.hurry(conn);
+            }
         }
     }
 

@@ -64,6 +64,16 @@ impl Server {
                     sock.stage = Stage::Deaf;
                 }
             }
+            Output::Tls { conn, fault } => {
+                if let Some(sock) = self.socks.get_mut(&conn) {
+                    sock.tls_fault = Some(fault);
+                }
+                if self.tls.is_none() {
+                    let note = Note::Handshake("`tls` has no meaning without TLS".to_owned());
+                    let now = self.now();
+                    self.engine.handle(now, Input::Note { conn, note: &note });
+                }
+            }
             Output::Message {
                 conn,
                 octets,

@@ -1,7 +1,7 @@
 //! One connection's socket: TLS, buffers and what is on its way out.
 
 use crate::faults::Chunk;
-use crate::script::Direction;
+use crate::script::{Direction, TlsFault};
 use crate::transcript::How;
 use crate::ws::Reader;
 use mio::net::TcpStream;
@@ -56,6 +56,8 @@ pub(super) struct Sock {
     pauses: Duration,
     pub(super) paused: bool,
     pub(super) hole: Option<Direction>,
+    /// What is to be wrong with the TLS handshake.
+    pub(super) tls_fault: Option<TlsFault>,
     /// More was to be written into a black hole than is kept.
     pub(super) overflown: bool,
     /// How it will have ended, once its end has begun.
@@ -94,6 +96,7 @@ impl Sock {
             pauses: Duration::ZERO,
             paused: false,
             hole: None,
+            tls_fault: None,
             overflown: false,
             ending: None,
             finished: false,

@@ -9,6 +9,7 @@ mod connect;
 mod faults;
 mod handshake;
 mod scenarios;
+mod tls;
 mod tokens;
 mod topics;
 mod virtual_time;

@@ -4,9 +4,9 @@ use super::Unsupported;
 use super::parts::{
     RawClose, RawCorrupt, RawDrip, RawError, RawFin, RawFrame, RawHttp, RawPad, RawRaw, RawStorm,
 };
-use super::words::{Fixed, Pairs, Stall, Yes, unknown};
+use super::words::{Fixed, Pairs, Yes, unknown};
 use crate::script::action::{
-    Action, BeatAction, Between, Direction, Kind, Order, Shape, ShapeAction,
+    Action, BeatAction, Between, Direction, Kind, Order, Shape, ShapeAction, TlsFault,
 };
 use crate::script::units::{Cut, Span};
 use serde::de::value::MapAccessDeserializer;
@@ -89,7 +89,7 @@ struct RawAction {
     refuse: Option<Span>,
     http: Option<RawHttp>,
     redirect: Option<String>,
-    tls: Option<Stall>,
+    tls: Option<TlsFault>,
     #[serde(deserialize_with = "present")]
     subprotocol: Option<Option<String>>,
     hb: Option<BeatAction>,
@@ -231,7 +231,7 @@ impl RawAction {
         found.extend(self.ping.map(|p| Action::Ping(p.into_bytes())));
         found.extend(self.refuse.map(Action::Refuse));
         found.extend(self.redirect.map(Action::Redirect));
-        found.extend(self.tls.map(|Stall| Action::TlsStall));
+        found.extend(self.tls.map(Action::Tls));
         found.extend(self.subprotocol.map(Action::Subprotocol));
         found.extend(self.hb.map(Action::Beat));
         found.extend(self.rebind.map(|Yes| Action::Rebind));

@@ -1,7 +1,7 @@
 //! The words, numbers and pairs that scenario files are made of.
 
 use crate::script::OnExpiry;
-use crate::script::action::{Between, Direction, Kind, RawAs};
+use crate::script::action::{Between, Direction, Kind, RawAs, TlsFault};
 use crate::script::rule::{Conns, Origin};
 use crate::script::units::{Size, Span, nearest};
 use crate::wire::Version;
@@ -111,9 +111,14 @@ words!(
     "receipt-id" => ReceiptWord::ReceiptId,
 );
 
-#[derive(Clone, Copy)]
-pub(super) struct Stall;
-words!(Stall, "TLS fault (others are not supported yet)", "stall" => Stall);
+words!(
+    TlsFault, "TLS fault",
+    "stall" => TlsFault::Stall,
+    "alert" => TlsFault::Alert,
+    "expired" => TlsFault::Expired,
+    "wrong-host" => TlsFault::WrongHost,
+    "self-signed" => TlsFault::SelfSigned,
+);
 
 /// `true` and nothing else.
 pub(super) struct Yes;
