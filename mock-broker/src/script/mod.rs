@@ -8,6 +8,7 @@ mod action;
 mod parse;
 mod raw;
 mod rule;
+mod trigger;
 pub(crate) mod units;
 
 pub use action::{
@@ -15,7 +16,8 @@ pub use action::{
     ShapeAction, Storm, TlsFault,
 };
 pub use parse::ScenarioError;
-pub use rule::{Conns, FrameTrigger, Origin, Rule, Stage, Trigger, on};
+pub use rule::{Conns, Rule};
+pub use trigger::{FrameTrigger, Origin, Stage, Trigger, on};
 pub use units::{Cut, Size, Span};
 
 use crate::wire::{Limits, Version};

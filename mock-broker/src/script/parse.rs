@@ -2,7 +2,8 @@
 
 use super::action::Action;
 use super::raw::{RawScenario, ReceiptWord};
-use super::rule::{Rule, Stage, Trigger};
+use super::rule::Rule;
+use super::trigger::{Stage, Trigger};
 use super::units::nearest;
 use super::{Auth, Bounds, Scenario};
 use crate::wire::Limits;

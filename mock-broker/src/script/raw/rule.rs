@@ -3,7 +3,8 @@
 use super::Unsupported;
 use super::words::{Pairs, Text, unknown};
 use crate::script::action::Action;
-use crate::script::rule::{Conns, FrameTrigger, Origin, Rule, Stage, Trigger, on};
+use crate::script::rule::{Conns, Rule};
+use crate::script::trigger::{FrameTrigger, Origin, Stage, Trigger, on};
 use crate::script::units::{Size, Span};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};

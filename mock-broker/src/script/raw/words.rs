@@ -2,7 +2,8 @@
 
 use crate::script::OnExpiry;
 use crate::script::action::{Between, Direction, Kind, RawAs, TlsFault};
-use crate::script::rule::{Conns, Origin};
+use crate::script::rule::Conns;
+use crate::script::trigger::Origin;
 use crate::script::units::{Size, Span, nearest};
 use crate::wire::Version;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
