@@ -50,6 +50,8 @@ mod error;
 mod event;
 pub mod frame;
 mod handle;
+#[cfg(feature = "oauth2")]
+mod http;
 mod mailbox;
 mod message;
 mod metrics;

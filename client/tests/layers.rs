@@ -9,6 +9,7 @@ use std::{fs, path::Path};
 const LAYERS: &[&[&str]] = &[
     &["clock", "dialect", "frame", "metrics", "secret", "wheel"],
     &["error"],
+    &["http"],
     &["auth", "event"],
     &["config"],
     &["core", "net", "queue"],

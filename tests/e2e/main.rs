@@ -5,6 +5,7 @@ mod conflict;
 mod driven;
 mod foreign_loop;
 mod loss;
+mod oauth2;
 mod overflow;
 mod publish;
 mod refusals;

@@ -6,6 +6,7 @@
 )]
 
 mod client;
+pub mod http;
 mod peer;
 pub mod rabbitmq;
 mod transcript;

@@ -1,6 +1,12 @@
 //! Where tokens come from.
 
+#[cfg(feature = "oauth2")]
+mod oauth2;
+
 use std::{fmt, time::Duration};
+
+#[cfg(feature = "oauth2")]
+pub use oauth2::{OAuth2, OAuth2Builder};
 
 use crate::{error::AuthError, secret::Secret};
 
