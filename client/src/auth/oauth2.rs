@@ -43,8 +43,8 @@ use crate::{
 ///
 /// Neither the secrets nor anything the server said beyond its status and its
 /// error code is ever printed by this library. The library below it does so at
-/// one place: at level `trace` the log target `ureq_proto` dumps every octet of
-/// question and answer. Loggers that go down to `trace` must leave it out.
+/// one level: at `trace` the log targets `ureq` and `ureq_proto` dump every octet
+/// of question and answer. Loggers that go down to `trace` must leave them out.
 pub struct OAuth2 {
     http: Http,
     client: String,
