@@ -238,7 +238,7 @@ fn ask_for_tokens(printed: &mut Printed) {
         3 => http(
             302,
             "text/plain",
-            "Location: http://127.0.0.1/?x=hush-query\r\n",
+            "Location: http://127.0.0.1/elsewhere\r\n",
             "",
         ),
         4 => json(401, &format!(r#"{{"error":"{}"}}"#, asked.body)),
