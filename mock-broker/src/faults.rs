@@ -49,6 +49,11 @@ pub(crate) fn lay(octets: &[u8], binary: bool, plan: &Plan) -> Vec<Chunk> {
             None => {}
         }
     }
+    pour(wire, plan)
+}
+
+/// Octets on the wire: whole, dripped, cut short.
+pub(crate) fn pour(mut wire: Vec<u8>, plan: &Plan) -> Vec<Chunk> {
     if let Some(n) = plan.truncate {
         wire.truncate(n);
     }

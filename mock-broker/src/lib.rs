@@ -45,7 +45,9 @@ mod ws;
 pub use broker::{Listen, MockBroker, StartError};
 pub use script::act::{self, *};
 pub use script::on::{self, recv, sending};
-pub use script::{Action, OnExpiry, Rule, Scenario, ScenarioError, Trigger};
+pub use script::{
+    Action, HttpRule, OAuthClient, OnExpiry, Refresh, Rule, Scenario, ScenarioError, Trigger,
+};
 pub use tls::TlsError;
 pub use transcript::{Entry, How, Note, Transcript, WaitError, What};
 pub use wire::Frame;

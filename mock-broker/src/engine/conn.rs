@@ -13,6 +13,8 @@ pub(super) enum Phase {
     Tcp,
     /// The request is being answered.
     Upgrade,
+    /// The request is plain HTTP, and is being answered.
+    Plain,
     /// Frames flow.
     Open,
     /// It was ended; nothing more is sent or heard.
@@ -21,6 +23,10 @@ pub(super) enum Phase {
 
 pub(super) struct Conn {
     pub(super) phase: Phase,
+    /// When it was accepted.
+    pub(super) since: Duration,
+    /// A rule leaves its handshake unanswered.
+    pub(super) hung: bool,
     pub(super) request: Option<Request>,
     pub(super) decoder: Decoder,
     pub(super) version: Version,
@@ -45,9 +51,11 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, since: Duration) -> Self {
         Self {
             phase: Phase::Tcp,
+            since,
+            hung: false,
             request: None,
             decoder: Decoder::with_limits(Version::V1_2, limits),
             version: Version::V1_2,

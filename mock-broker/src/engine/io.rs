@@ -16,8 +16,8 @@ pub enum Input<'a> {
         /// Its number.
         conn: u64,
     },
-    /// Its request came.
-    Upgrade {
+    /// Its request came, for a WebSocket or plain.
+    Request {
         /// The connection.
         conn: u64,
         /// The request.
@@ -139,6 +139,16 @@ pub enum Output {
         conn: u64,
         /// The answer.
         response: Response,
+        /// How it is laid on the wire.
+        how: Plan,
+    },
+    /// The connection speaks plain HTTP and goes by another number from now
+    /// on. Its old one, if it is the newest, is that of the next connection.
+    Plain {
+        /// The old number.
+        conn: u64,
+        /// The new number.
+        plain: u64,
     },
     /// Never answer this connection, and keep it.
     Stall {
@@ -238,7 +248,7 @@ impl fmt::Debug for Input<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tcp { .. } => "Tcp",
-            Self::Upgrade { .. } => "Upgrade",
+            Self::Request { .. } => "Request",
             Self::Alive { .. } => "Alive",
             Self::Message { .. } => "Message",
             Self::Ping { .. } => "Ping",

@@ -19,6 +19,7 @@ mod shape;
 mod storm;
 mod tokens;
 mod upgrade;
+mod web;
 
 pub use io::{Input, Output, Plan};
 
@@ -36,6 +37,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use storm::Gale;
 use tokens::Tokens;
+use web::Web;
 
 /// The broker.
 pub struct Engine {
@@ -57,6 +59,7 @@ pub struct Engine {
     timer_no: u64,
     refusals: u64,
     triggers: VecDeque<(u64, Pending)>,
+    web: Web,
     outputs: VecDeque<Output>,
     journal: Journal,
     rng: Rng,
@@ -89,6 +92,7 @@ enum Timer {
     Join { conn: u64, generation: u64 },
     Heal { conn: u64, generation: u64 },
     Listen { generation: u64 },
+    Handshake { conn: u64 },
     Resume(Box<Run>),
     Storm(Box<Gale>),
 }
@@ -131,6 +135,7 @@ impl Engine {
             timer_no: 0,
             refusals: 0,
             triggers: VecDeque::new(),
+            web: Web::new(&scenario),
             outputs: VecDeque::new(),
             journal: Journal::new(bounds.transcript, bounds.transcript_octets),
             rng: Rng::new(scenario.seed),
@@ -153,7 +158,7 @@ impl Engine {
         self.now = self.now.max(now);
         match input {
             Input::Tcp { conn } => self.on_tcp(conn),
-            Input::Upgrade { conn, request } => self.on_upgrade(conn, request),
+            Input::Request { conn, request } => self.on_request(conn, request),
             Input::Alive { conn } => self.touch(conn),
             Input::Message {
                 conn,
@@ -315,6 +320,7 @@ impl Engine {
                         self.listen_again();
                     }
                 }
+                Timer::Handshake { conn } => self.handshake_due(conn),
                 Timer::Resume(run) => self.run(*run),
                 Timer::Storm(gale) => self.blow(*gale),
             }
@@ -343,8 +349,11 @@ impl Engine {
     }
 
     fn on_tcp(&mut self, conn: u64) {
-        self.conns.insert(conn, Conn::new(self.scenario.limits));
+        let (now, limits) = (self.now, self.scenario.limits);
+        self.conns.insert(conn, Conn::new(limits, now));
         self.record(conn, What::Tcp);
+        let due = now.saturating_add(self.scenario.bounds.handshake);
+        self.arm(due, Timer::Handshake { conn });
         self.arm_rules(conn, crate::script::Origin::Tcp);
         let actions = self.fire(conn, Event::Stage(Stage::Tcp));
         self.run(Run::new(conn, Cx::None, actions));

@@ -39,6 +39,8 @@ pub(super) enum Cx {
         then: Option<(u16, String)>,
     },
     Expiry,
+    /// A plain HTTP request.
+    Plain,
     Overlap {
         frame: Frame,
         identity: Option<String>,
@@ -83,7 +85,7 @@ impl Run {
     pub(super) fn frame_mut(&mut self) -> Option<&mut Frame> {
         match &mut self.cx {
             Cx::Recv(frame) | Cx::Send { frame, .. } => Some(frame),
-            Cx::None | Cx::Upgrade { .. } | Cx::Expiry | Cx::Overlap { .. } => None,
+            Cx::None | Cx::Upgrade { .. } | Cx::Plain | Cx::Expiry | Cx::Overlap { .. } => None,
         }
     }
 }
@@ -139,7 +141,7 @@ impl Engine {
     }
 
     /// Resolves `seq` and `pick`.
-    fn flatten(&mut self, from: &[Action], nth: u64, to: &mut VecDeque<Action>) {
+    pub(super) fn flatten(&mut self, from: &[Action], nth: u64, to: &mut VecDeque<Action>) {
         for action in from {
             let list = if let Action::Seq(lists) = action {
                 lists.get(usize::try_from(nth - 1).unwrap_or(usize::MAX))
@@ -307,6 +309,7 @@ impl Engine {
                 }
             }
             Cx::Expiry => self.expiry_default(conn),
+            Cx::Plain => self.serve(conn),
             Cx::Overlap { frame, .. } if run.rebind => {
                 if let Err(refused) = self.connect(conn, frame, Entry::Rebind) {
                     self.refuse(conn, self.receipt_of(frame), refused, Some(frame));

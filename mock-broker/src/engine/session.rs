@@ -332,6 +332,7 @@ impl Engine {
     /// Ends tokens, and what rests on them.
     pub(super) fn expire_tokens(&mut self, name: &str) {
         self.tokens.expire(name);
+        self.expire_refresh(name);
         let all: Vec<u64> = self.conns.keys().copied().collect();
         for conn in all {
             self.check_token(conn);

@@ -2,30 +2,34 @@
 
 use super::conn::Phase;
 use super::run::{Cx, Event, Run};
-use super::{Engine, Output};
+use super::{Engine, Output, Plan, Timer};
 use crate::http::{Request, Response, refusal};
 use crate::script::{Origin, Stage};
-use crate::transcript::What;
+use crate::transcript::{Note, What, plain_number};
 use crate::wire::Version;
 
 impl Engine {
-    pub(super) fn on_upgrade(&mut self, conn: u64, request: &Request) {
+    pub(super) fn on_request(&mut self, conn: u64, request: &Request) {
+        let asked = |p: Phase| p != Phase::Tcp;
+        if self.conns.get(&conn).is_none_or(|c| asked(c.phase)) {
+            return;
+        }
+        if request.wants_upgrade() && plain_number(conn).is_none() {
+            self.on_upgrade(conn, request);
+        } else {
+            self.on_plain(conn, request);
+        }
+    }
+
+    fn on_upgrade(&mut self, conn: u64, request: &Request) {
         let (path, headers) = (request.path.clone(), request.headers.clone());
         self.record(conn, What::Upgrade { path, headers });
         let Some(c) = self.conns.get_mut(&conn) else {
             return;
         };
-        if c.phase != Phase::Tcp {
-            return;
-        }
         c.phase = Phase::Upgrade;
         c.request = Some(request.clone());
-        if self
-            .scenario
-            .path
-            .as_deref()
-            .is_some_and(|path| path != request.route())
-        {
+        if !self.is_broker(request) {
             self.answer(
                 conn,
                 Response::text(404, "There is no broker at this path.\n"),
@@ -42,14 +46,28 @@ impl Engine {
         }
     }
 
+    /// Whether the broker is at the path of the request.
+    pub(super) fn is_broker(&self, request: &Request) -> bool {
+        let path = self.scenario.path.as_deref();
+        path.is_none_or(|path| path == request.route())
+    }
+
     /// Answers the request without an upgrade.
     pub(super) fn answer(&mut self, conn: u64, mut response: Response) {
-        let port = self.port.to_string();
-        for (_, value) in &mut response.headers {
-            *value = value.replace("{port}", &port);
-        }
-        if let Ok(text) = std::str::from_utf8(&response.body) {
-            response.body = text.replace("{port}", &port).into_bytes();
+        let Some(c) = self.conns.get_mut(&conn).filter(|c| c.phase != Phase::Over) else {
+            return;
+        };
+        let how = Plan {
+            drip: c.shapes.drip.take(),
+            truncate: c.shapes.cut.take(),
+            ..Plan::default()
+        };
+        let head = c.request.as_ref().is_some_and(|r| r.method == "HEAD");
+        self.fill(conn, &mut response);
+        if head {
+            let length = response.body.len().to_string();
+            response.headers.push(("Content-Length".to_owned(), length));
+            response.body.clear();
         }
         self.record(
             conn,
@@ -58,7 +76,40 @@ impl Engine {
             },
         );
         self.over(conn);
-        self.outputs.push_back(Output::Http { conn, response });
+        self.outputs.push_back(Output::Http {
+            conn,
+            response,
+            how,
+        });
+    }
+
+    /// The request was not whole in time.
+    pub(super) fn handshake_due(&mut self, conn: u64) {
+        let bound = self.scenario.bounds.handshake;
+        let now = self.now;
+        let Some(c) = self.conns.get(&conn) else {
+            return;
+        };
+        // Another connection may have the number by now.
+        if c.phase != Phase::Tcp || c.hung || now < c.since.saturating_add(bound) {
+            return;
+        }
+        if c.hole.is_some() {
+            self.arm(now.saturating_add(bound), Timer::Handshake { conn });
+            return;
+        }
+        let words = format!("no whole request came within {bound:?}");
+        self.record(conn, What::Note(Note::Handshake(words.clone())));
+        self.answer(conn, Response::text(408, &format!("{words}\n")));
+    }
+
+    /// Never answers a handshake.
+    pub(super) fn hang(&mut self, conn: u64) {
+        self.fault(conn, "hang");
+        if let Some(c) = self.conns.get_mut(&conn) {
+            c.hung = true;
+        }
+        self.outputs.push_back(Output::Stall { conn });
     }
 
     /// Completes the upgrade.

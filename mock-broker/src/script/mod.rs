@@ -5,6 +5,8 @@
 
 pub mod act;
 mod action;
+mod http;
+mod oauth;
 mod parse;
 mod raw;
 mod rule;
@@ -15,6 +17,8 @@ pub use action::{
     Action, BeatAction, Between, Corrupt, Direction, ErrorAction, Kind, Order, RawAs, Shape,
     ShapeAction, Storm, TlsFault,
 };
+pub use http::HttpRule;
+pub use oauth::{OAuth, OAuthClient, Refresh};
 pub use parse::ScenarioError;
 pub use rule::{Conns, Rule};
 pub use trigger::{FrameTrigger, Origin, Stage, Trigger, on};
@@ -69,6 +73,8 @@ pub struct Scenario {
     pub bounds: Bounds,
     /// What goes wrong, in order.
     pub rules: Vec<Rule>,
+    /// What answers plain HTTP, in order.
+    pub http: Vec<HttpRule>,
 }
 
 /// Bounds on what the broker keeps.
@@ -94,6 +100,9 @@ pub struct Bounds {
     pub transcript: usize,
     /// Octets of bodies in the transcript (default 128 MiB).
     pub transcript_octets: usize,
+    /// How long a connection may take to send its whole request (default
+    /// 30 s).
+    pub handshake: Duration,
 }
 
 impl Default for Bounds {
@@ -106,6 +115,7 @@ impl Default for Bounds {
             transaction: 10_000,
             transcript: 100_000,
             transcript_octets: 128 << 20,
+            handshake: Duration::from_secs(30),
         }
     }
 }
@@ -117,6 +127,8 @@ pub struct Auth {
     pub basic: BTreeMap<String, String>,
     /// Tokens.
     pub bearer: Option<Bearer>,
+    /// The token endpoint.
+    pub oauth: OAuth,
 }
 
 impl std::fmt::Debug for Auth {
@@ -124,6 +136,7 @@ impl std::fmt::Debug for Auth {
         f.debug_struct("Auth")
             .field("basic", &self.basic.keys().collect::<Vec<_>>())
             .field("bearer", &self.bearer)
+            .field("oauth", &self.oauth)
             .finish()
     }
 }
@@ -143,6 +156,18 @@ pub struct Bearer {
     pub issued_only: bool,
     /// For so long after its end a token is still accepted (default zero).
     pub leeway: Duration,
+}
+
+impl Bearer {
+    /// Only issued tokens.
+    pub(crate) fn issued() -> Self {
+        Self {
+            ttl: Duration::from_secs(3600),
+            header: None,
+            issued_only: true,
+            leeway: Duration::ZERO,
+        }
+    }
 }
 
 /// What becomes of a live session whose token ends.
@@ -177,6 +202,7 @@ impl Default for Scenario {
             limits: Limits::default(),
             bounds: Bounds::default(),
             rules: Vec::new(),
+            http: Vec::new(),
         }
     }
 }
@@ -273,6 +299,16 @@ impl Builder {
         self
     }
 
+    /// One more client of the token endpoint. Unless something else was said
+    /// before, only tokens that were issued are then accepted.
+    #[must_use]
+    pub fn oauth_client(mut self, client: OAuthClient) -> Self {
+        let auth = &mut self.0.auth;
+        auth.bearer.get_or_insert_with(Bearer::issued);
+        auth.oauth.clients.push(client);
+        self
+    }
+
     /// One live session per identity.
     #[must_use]
     pub fn single_session(mut self, yes: bool) -> Self {
@@ -333,6 +369,13 @@ impl Builder {
     #[must_use]
     pub fn rule(mut self, rule: Rule) -> Self {
         self.0.rules.push(rule);
+        self
+    }
+
+    /// One more rule for plain HTTP.
+    #[must_use]
+    pub fn http(mut self, rule: HttpRule) -> Self {
+        self.0.http.push(rule);
         self
     }
 

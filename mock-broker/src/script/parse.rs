@@ -5,7 +5,7 @@ use super::raw::{RawScenario, ReceiptWord};
 use super::rule::Rule;
 use super::trigger::{Stage, Trigger};
 use super::units::nearest;
-use super::{Auth, Bounds, Scenario};
+use super::{Bounds, Scenario};
 use crate::wire::Limits;
 use thiserror::Error;
 
@@ -49,7 +49,7 @@ fn hint(message: &str) -> String {
 
 pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
     let raw: RawScenario = serde_json::from_str(text)?;
-    let _unsupported = (raw.http, raw.expect, raw.broker.tls);
+    let _unsupported = (raw.expect, raw.broker.tls);
     if raw.v.is_some_and(|v| v != 1) {
         let message = "only version 1 of the vocabulary (`\"v\":1`) is known".to_owned();
         return Err(ScenarioError {
@@ -71,10 +71,7 @@ pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
         subprotocols: broker.subprotocols,
         heart_beat: broker.heart_beat.map_or(default.heart_beat, |b| (b.0, b.1)),
         path: broker.path,
-        auth: Auth {
-            basic: broker.auth.basic,
-            bearer: broker.auth.bearer.map(Into::into),
-        },
+        auth: broker.auth.build(),
         single_session: broker.single_session,
         on_expiry: broker.on_expiry.unwrap_or_default(),
         suspend_grace: broker.suspend_grace.map_or(default.suspend_grace, |g| g.0),
@@ -86,6 +83,7 @@ pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
         limits,
         bounds,
         rules: raw.rules,
+        http: raw.http,
     })
 }
 

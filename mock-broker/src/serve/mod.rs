@@ -5,9 +5,9 @@ mod obey;
 mod port;
 mod sock;
 
-use crate::engine::{Engine, Input};
+use crate::engine::{Engine, Input, Plan};
 use crate::faults::Chunk;
-use crate::http::{self, Response};
+use crate::http::{self, Parsed, Response};
 use crate::script::TlsFault;
 use crate::tls::ServerTls;
 use crate::transcript::{How, Note};
@@ -30,6 +30,9 @@ const MOST: usize = 65_536;
 
 /// A TLS record: the fatal alert `handshake_failure`.
 const ALERT: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 40];
+
+/// What a client gets that asks before it sends a body.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 #[derive(Clone, Copy, Debug)]
 enum Alarm {
@@ -56,6 +59,11 @@ pub(crate) struct Server {
     /// Connections could not be accepted; try again.
     starved: bool,
     obeying: bool,
+}
+
+/// How the poll names a connection.
+fn token(conn: u64) -> Token {
+    Token(usize::try_from(conn).unwrap_or(usize::MAX - FIRST) + FIRST)
 }
 
 impl Server {
@@ -219,7 +227,7 @@ impl Server {
                 continue;
             }
             let conn = self.next;
-            let token = Token(usize::try_from(conn).unwrap_or(usize::MAX - FIRST) + FIRST);
+            let token = token(conn);
             let interest = Interest::READABLE | Interest::WRITABLE;
             if let Err(error) = self.poll.registry().register(&mut stream, token, interest) {
                 log::warn!("register: {error}");
@@ -353,9 +361,18 @@ impl Server {
         let Some(sock) = self.socks.get_mut(&conn) else {
             return;
         };
+        if sock.head.len() < sock.awaits {
+            return;
+        }
         match http::parse(&sock.head) {
-            Ok(None) => {}
-            Ok(Some((request, length))) => {
+            Ok(Parsed::Partial) => {}
+            Ok(Parsed::Body { length, expects }) => {
+                sock.awaits = length;
+                if expects {
+                    self.push(conn, Chunk::octets(CONTINUE.to_vec()));
+                }
+            }
+            Ok(Parsed::Whole(request, length)) => {
                 sock.head.drain(..length);
                 sock.key = request
                     .headers
@@ -363,7 +380,7 @@ impl Server {
                     .unwrap_or_default()
                     .to_owned();
                 sock.stage = Stage::Asked;
-                self.tell(Input::Upgrade {
+                self.tell(Input::Request {
                     conn,
                     request: &request,
                 });
@@ -372,12 +389,8 @@ impl Server {
                 sock.stage = Stage::Deaf;
                 let note = Note::Handshake(error.to_string());
                 self.tell(Input::Note { conn, note: &note });
-                let status = if error == http::HttpError::TooLarge {
-                    431
-                } else {
-                    400
-                };
-                self.answer(conn, &Response::text(status, &format!("{error}\n")));
+                let response = Response::text(error.status(), &format!("{error}\n"));
+                self.answer(conn, &response, &Plan::default());
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Doing what the engine wants: what goes out, and how connections end.
 
 use super::sock::{Flushed, Stage};
-use super::{Alarm, Server};
-use crate::engine::{Input, Output};
-use crate::faults::{Chunk, lay};
+use super::{Alarm, Server, token};
+use crate::engine::{Input, Output, Plan};
+use crate::faults::{Chunk, lay, pour};
 use crate::http::{self, Response};
 use crate::transcript::{How, Note};
 use crate::ws;
@@ -58,7 +58,12 @@ impl Server {
                     self.on_frames(conn);
                 }
             }
-            Output::Http { conn, response } => self.answer(conn, &response),
+            Output::Http {
+                conn,
+                response,
+                how,
+            } => self.answer(conn, &response, &how),
+            Output::Plain { conn, plain } => self.rename(conn, plain),
             Output::Stall { conn } => {
                 if let Some(sock) = self.socks.get_mut(&conn) {
                     sock.stage = Stage::Deaf;
@@ -160,14 +165,32 @@ impl Server {
         }
     }
 
-    pub(super) fn answer(&mut self, conn: u64, response: &Response) {
-        self.end(conn, How::Http);
+    pub(super) fn answer(&mut self, conn: u64, response: &Response, how: &Plan) {
+        self.end(conn, how.truncate.map_or(How::Http, |_| How::Fin));
         if let Some(sock) = self.socks.get_mut(&conn) {
             sock.stage = Stage::Deaf;
         }
-        self.push(conn, Chunk::octets(response.encode()));
+        for chunk in pour(response.encode(), how) {
+            self.push(conn, chunk);
+        }
         self.push(conn, Chunk::Fin);
         self.hurry(conn);
+    }
+
+    /// A connection goes by another number from now on.
+    fn rename(&mut self, conn: u64, plain: u64) {
+        let Some(mut sock) = self.socks.remove(&conn) else {
+            return;
+        };
+        if let Err(error) = sock.register_again(self.poll.registry(), token(plain)) {
+            log::warn!("register: {error}");
+        }
+        (sock.readable, sock.writable, sock.queued) = (true, true, false);
+        self.socks.insert(plain, sock);
+        self.enqueue(plain);
+        if conn + 1 == self.next {
+            self.next = conn;
+        }
     }
 
     pub(super) fn push_frame(&mut self, conn: u64, opcode: ws::Opcode, octets: &[u8]) {

@@ -5,6 +5,7 @@ use crate::script::{Direction, TlsFault};
 use crate::transcript::How;
 use crate::ws::Reader;
 use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
 use native_tls::{HandshakeError, MidHandshakeTlsStream, TlsAcceptor, TlsStream};
 use socket2::SockRef;
 use std::collections::VecDeque;
@@ -47,6 +48,8 @@ pub(super) struct Sock {
     pub(super) queued: bool,
     /// The request's octets, and what came before its answer.
     pub(super) head: Vec<u8>,
+    /// Before it has so many octets, the request is not whole.
+    pub(super) awaits: usize,
     pub(super) key: String,
     pub(super) reader: Reader,
     out: VecDeque<Chunk>,
@@ -89,6 +92,7 @@ impl Sock {
             writable: true,
             queued: false,
             head: Vec::new(),
+            awaits: 0,
             key: String::new(),
             reader: Reader::new(max_message),
             out: VecDeque::new(),
@@ -110,6 +114,17 @@ impl Sock {
             Stream::Tls(tls) => Some(tls.get_ref()),
             Stream::Gone => None,
         }
+    }
+
+    /// Has the poll call it by another name.
+    pub(super) fn register_again(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let tcp = match &mut self.stream {
+            Stream::Raw(tcp) => tcp,
+            Stream::Mid(mid) => mid.get_mut(),
+            Stream::Tls(tls) => tls.get_mut(),
+            Stream::Gone => return Ok(()),
+        };
+        registry.reregister(tcp, token, Interest::READABLE | Interest::WRITABLE)
     }
 
     pub(super) fn is_deaf(&self) -> bool {

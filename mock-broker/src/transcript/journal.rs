@@ -103,6 +103,15 @@ impl Journal {
         }
     }
 
+    /// A connection goes by another number now; so does its accept.
+    pub(crate) fn renumber(&self, from: u64, to: u64) {
+        let mut ring = self.lock();
+        let accept = |e: &&mut Entry| e.conn == from && e.what == What::Tcp;
+        if let Some(entry) = ring.entries.iter_mut().rev().find(accept) {
+            entry.conn = to;
+        }
+    }
+
     pub(crate) fn stop(&self) {
         self.lock().stopped = true;
         self.0.grown.notify_all();

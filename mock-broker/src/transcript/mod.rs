@@ -18,9 +18,21 @@ pub struct Entry {
     /// When, since the broker's start.
     pub at: Duration,
     /// On which connection, from 1 in the order of accept; 0 for none.
+    /// Connections that speak plain HTTP have numbers of their own, see
+    /// [`PLAIN`].
     pub conn: u64,
     /// What.
     pub what: What,
+}
+
+/// Connections that speak plain HTTP are numbered from here on, so that rules
+/// and assertions about the n-th connection mean those of STOMP.
+pub const PLAIN: u64 = 1 << 30;
+
+/// The number of a plain HTTP connection among its kind, from 1; `None` if it
+/// is none.
+pub fn plain_number(conn: u64) -> Option<u64> {
+    conn.checked_sub(PLAIN).filter(|n| *n > 0)
 }
 
 /// What can happen.
@@ -29,7 +41,20 @@ pub struct Entry {
 pub enum What {
     /// A TCP connection was accepted.
     Tcp,
-    /// An HTTP request came.
+    /// A plain HTTP request came.
+    Request {
+        /// The method.
+        method: String,
+        /// The path with its query.
+        path: String,
+        /// The request's headers.
+        headers: Headers,
+        /// The request's body.
+        body: Vec<u8>,
+        /// The number of the connection before it was known to be plain HTTP.
+        was: u64,
+    },
+    /// A request for a WebSocket came.
     Upgrade {
         /// The path with its query.
         path: String,
@@ -171,6 +196,19 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp => f.write_str("tcp"),
+            Self::Request {
+                method,
+                path,
+                headers,
+                body,
+                was: _,
+            } => {
+                write!(f, "request {method} {} {headers:?}", shown_path(path))?;
+                match body.len() {
+                    0 => Ok(()),
+                    n => write!(f, " [{n} octets]"),
+                }
+            }
             Self::Upgrade { path, headers } => {
                 write!(f, "upgrade {} {headers:?}", shown_path(path))
             }
@@ -209,7 +247,11 @@ impl fmt::Display for Entry {
             conn,
             what,
         } = self;
-        write!(f, "#{seq} {:.3}s conn {conn} {what}", at.as_secs_f64())
+        write!(f, "#{seq} {:.3}s ", at.as_secs_f64())?;
+        match plain_number(*conn) {
+            Some(n) => write!(f, "http {n} {what}"),
+            None => write!(f, "conn {conn} {what}"),
+        }
     }
 }
 
@@ -265,6 +307,7 @@ impl Entry {
     fn weight(&self) -> usize {
         match &self.what {
             What::Recv(frame) | What::Sent(frame) => 200 + frame.body.len(),
+            What::Request { body, .. } => 200 + body.len(),
             What::Tcp
             | What::Upgrade { .. }
             | What::Open { .. }

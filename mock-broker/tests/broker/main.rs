@@ -8,6 +8,7 @@ mod cli;
 mod connect;
 mod faults;
 mod handshake;
+mod plain;
 mod scenarios;
 mod tls;
 mod tokens;

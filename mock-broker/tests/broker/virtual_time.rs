@@ -4,7 +4,7 @@ use hobnail_mock_broker::engine::{Engine, Input, Output};
 use hobnail_mock_broker::http::Request;
 use hobnail_mock_broker::script::Direction;
 use hobnail_mock_broker::wire::{Decoder, Frame, Version};
-use hobnail_mock_broker::{How, Note, Rule, Scenario, What, act, on, recv};
+use hobnail_mock_broker::{How, HttpRule, Note, OAuthClient, Rule, Scenario, What, act, on, recv};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ impl World {
     fn open(&mut self, conn: u64) {
         self.tell(Input::Tcp { conn });
         let request = Request::upgrade("/stomp", &["v12.stomp"]);
-        self.tell(Input::Upgrade {
+        self.tell(Input::Request {
             conn,
             request: &request,
         });
@@ -66,6 +66,17 @@ impl World {
             self.tell(Input::Timeout);
         }
         self.now = end;
+    }
+
+    /// The answers to plain requests: when, to whom and with which status.
+    fn answers(&self) -> Vec<(Duration, u64, u16)> {
+        let mut answers = Vec::new();
+        for (at, output) in &self.outputs {
+            if let Output::Http { conn, response, .. } = output {
+                answers.push((*at, *conn, response.status));
+            }
+        }
+        answers
     }
 
     /// The frames that went to a connection, and when.
@@ -358,4 +369,37 @@ fn the_same_seed_gives_the_same_run() {
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
+}
+
+#[test]
+fn a_token_endpoint_is_slow_in_no_time() {
+    let rule = HttpRule::post("/oauth/token").then(act::delay(5 * SECOND));
+    let scenario = Scenario::builder()
+        .http(rule)
+        .oauth_client(OAuthClient::new("desk", "s"));
+    let mut world = World::new(scenario.build());
+    world.tell(Input::Tcp { conn: 1 });
+    let request = Request::plain("POST", "/oauth/token")
+        .with("Content-Type", "application/x-www-form-urlencoded")
+        .body("grant_type=client_credentials&client_id=desk&client_secret=s");
+    world.tell(Input::Request {
+        conn: 1,
+        request: &request,
+    });
+    world.pass(60 * SECOND);
+    assert_eq!(world.answers()[0].0, 5 * SECOND);
+    assert_eq!(world.answers()[0].2, 200);
+    // The number is that of the next connection.
+    world.connect(1, "passcode:made-up\n");
+    assert_eq!(world.frames(1)[0].1.command, "ERROR");
+}
+
+#[test]
+fn who_says_half_a_request_is_shown_out_but_a_hanging_handshake_is_not() {
+    let rule = Rule::on(on::tcp()).conn(2).then(act::hang());
+    let mut world = World::new(Scenario::builder().rule(rule).build());
+    world.tell(Input::Tcp { conn: 1 });
+    world.tell(Input::Tcp { conn: 2 });
+    world.pass(600 * SECOND);
+    assert_eq!(world.answers(), [(30 * SECOND, 1, 408)]);
 }

@@ -205,7 +205,7 @@ impl Pair {
         self.note(note.chars().take(160).collect::<String>());
         match output {
             Do::Accept { conn, .. } => self.fly_to_client(Flight::Up(conn)),
-            Do::Http { conn, response } => {
+            Do::Http { conn, response, .. } => {
                 self.fly_to_client(Flight::Refused(conn, response.status));
                 self.end_of(conn, How::Http);
             }
@@ -299,7 +299,7 @@ impl Pair {
         self.ends.entry(conn).or_default().alive = true;
         self.engine.handle(self.now, engine::Input::Tcp { conn });
         let request = Request::upgrade("/stomp", self.config.dialect.subprotocols);
-        self.broker(engine::Input::Upgrade {
+        self.broker(engine::Input::Request {
             conn,
             request: &request,
         });

@@ -43,7 +43,7 @@ impl Engine {
     }
 
     pub(super) fn act_http(&mut self, run: &mut Run, response: Response) {
-        if matches!(run.cx, Cx::Upgrade { .. }) && !run.done {
+        if matches!(run.cx, Cx::Upgrade { .. } | Cx::Plain) && !run.done {
             run.done = true;
             self.fault(run.conn, format!("http {}", response.status));
             self.answer(run.conn, response);
@@ -69,9 +69,12 @@ impl Engine {
         let session = self.conns.get(&run.conn).and_then(|c| c.session.as_ref());
         let identity = match &run.cx {
             Cx::Overlap { identity, .. } => identity.clone(),
-            Cx::None | Cx::Upgrade { .. } | Cx::Recv(_) | Cx::Send { .. } | Cx::Expiry => {
-                session.and_then(|s| s.identity.clone())
-            }
+            Cx::None
+            | Cx::Upgrade { .. }
+            | Cx::Plain
+            | Cx::Recv(_)
+            | Cx::Send { .. }
+            | Cx::Expiry => session.and_then(|s| s.identity.clone()),
         };
         while let Some(other) = self.other_session(run.conn, identity.as_deref()) {
             self.fault(other, "kick");

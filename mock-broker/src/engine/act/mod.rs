@@ -128,9 +128,8 @@ impl Engine {
                 );
             }
             Action::Hang | Action::Tls(TlsFault::Stall) => {
-                self.fault(conn, "hang");
                 run.done = true;
-                self.outputs.push_back(Output::Stall { conn });
+                self.hang(conn);
             }
             Action::Tls(fault) => {
                 self.fault(conn, format!("tls {fault:?}"));

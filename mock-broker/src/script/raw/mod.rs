@@ -2,13 +2,15 @@
 //! told with its place.
 
 mod action;
+mod http;
 mod parts;
 mod rule;
 mod words;
 
+use super::HttpRule;
 use super::rule::Rule;
 use super::units::Size;
-use super::{Bearer, Bounds, OnExpiry};
+use super::{Auth, Bearer, Bounds, OnExpiry};
 use crate::wire::{Limits, Version};
 use serde::de::{Deserialize, Deserializer, Error};
 use std::collections::BTreeMap;
@@ -26,7 +28,8 @@ pub(super) struct RawScenario {
     pub(super) broker: RawBroker,
     #[serde(default)]
     pub(super) rules: Vec<Rule>,
-    pub(super) http: Option<Unsupported>,
+    #[serde(default)]
+    pub(super) http: Vec<HttpRule>,
     pub(super) expect: Option<Unsupported>,
 }
 
@@ -65,6 +68,7 @@ pub(super) struct RawBroker {
 pub(super) struct RawAuth {
     pub(super) basic: BTreeMap<String, String>,
     pub(super) bearer: Option<RawBearer>,
+    pub(super) oauth: Option<http::RawOAuth>,
 }
 
 #[derive(serde::Deserialize)]
@@ -116,6 +120,7 @@ pub(super) struct RawBounds {
     transaction: Option<usize>,
     transcript: Option<usize>,
     transcript_octets: Option<Size>,
+    handshake: Option<Fixed>,
 }
 
 impl RawBounds {
@@ -130,6 +135,20 @@ impl RawBounds {
             &mut to.transcript_octets,
             self.transcript_octets.map(|s| s.max),
         );
+        put(&mut to.handshake, self.handshake.as_ref().map(|h| h.0));
+    }
+}
+
+impl RawAuth {
+    /// A token endpoint is there to be used: unless the file says otherwise,
+    /// only issued tokens are accepted beside it.
+    pub(super) fn build(self) -> Auth {
+        let issued = self.oauth.is_some().then(Bearer::issued);
+        Auth {
+            basic: self.basic,
+            bearer: self.bearer.map(Into::into).or(issued),
+            oauth: self.oauth.map(Into::into).unwrap_or_default(),
+        }
     }
 }
 
