@@ -13,7 +13,7 @@ use crate::{
     core::{Command, Phase, Reply},
     error::{Error, LinkError, Stage},
     event::Event,
-    handle::Handle,
+    handle::{Handle, User},
     mailbox::{Mailbox, Post, Slot},
     message::Message,
     metrics::Metrics,
@@ -38,10 +38,17 @@ pub struct Client {
     inbox: Arc<Queue<Message>>,
     /// Octets of buffered frames since something was written.
     gathered: usize,
+    /// Keeps it alive; given up when a thread of its own turns it.
+    user: Option<Arc<User>>,
 }
 
 impl Builder {
     /// Connects; returns when the broker has accepted.
+    ///
+    /// Each stage has its own limit in [`Timeouts`](crate::config::Timeouts), and
+    /// link and upgrade together have `overall`. In sum it waits no longer than
+    /// `token` + `overall` + `open` + `close`: a first token that is refused may
+    /// cost a second attempt, and that, too, must end within this sum.
     ///
     /// # Errors
     /// [`Error::Misuse`] for settings that cannot be used. [`Error::Link`],
@@ -70,10 +77,11 @@ impl Client {
         let producer = Arc::<Mailbox>::clone(reactor.mailbox());
         let mut client = Self {
             inbox: Arc::new(Queue::new(limits, producer)),
+            user: Some(User::new(Arc::clone(reactor.mailbox()))),
             reactor,
             gathered: 0,
         };
-        // The core's own deadlines end the attempt; this one is for none of them.
+        // The core's own deadlines end each attempt; this one is for all of them.
         let limit = [timeouts.overall, timeouts.open, timeouts.close]
             .iter()
             .fold(timeouts.token, |sum, next| sum.saturating_add(*next));
@@ -82,7 +90,7 @@ impl Client {
             .ask(clock::after(limit), None, |waiter| Command::Connect {
                 waiter,
             })?;
-        client.wait(&slot, limit)?;
+        client.wait(&slot, limit, Stage::Open)?;
         Ok(client)
     }
 
@@ -113,13 +121,16 @@ impl Client {
     /// # Errors
     /// As [`Publish::publish`].
     pub fn confirm(&mut self, pending: &Pending) -> Result<(), Error> {
-        self.wait(pending.slot(), pending.limit()).map(drop)
+        self.wait(pending.slot(), pending.limit(), Stage::Receipt)
+            .map(drop)
     }
 
     /// Waits for the next message of any subscription.
     ///
     /// # Errors
-    /// [`Error::Closed`] once the client has ended; its last events say why.
+    /// Once the client has ended, and what it had received is taken, what ended
+    /// it; [`Error::Closed`] if that was [`close`](Self::close). A connection
+    /// that is lost and made again is no end.
     pub fn recv(&mut self) -> Result<Message, Error> {
         loop {
             if let Some(message) = self.recv_until(None)? {
@@ -165,8 +176,8 @@ impl Client {
     /// Waits for something to happen, at most so long, and does what is to be done.
     ///
     /// # Errors
-    /// [`Error::Closed`] once the client has ended, [`Error::Link`] if the
-    /// operating system's poller fails.
+    /// As [`recv`](Self::recv), and [`Error::Link`] if the operating system's
+    /// poller fails.
     pub fn turn(&mut self, timeout: Duration) -> Result<(), Error> {
         self.turn_until(Some(clock::after(timeout)))
     }
@@ -205,10 +216,7 @@ impl Client {
     /// turns the reactor.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle::new(
-            Arc::clone(self.mailbox()),
-            Arc::clone(self.reactor.events()),
-        )
+        Handle::new(self.user(), Arc::clone(self.reactor.events()))
     }
 
     /// Gives the reactor a thread of its own.
@@ -216,10 +224,16 @@ impl Client {
     /// Subscriptions made so far go on delivering to their
     /// [`Subscription`](crate::Subscription)s.
     ///
+    /// The thread ends with the client: by [`Handle::close`], when the connection
+    /// is lost for good, or when the last [`Handle`], `Subscription` and
+    /// [`Pending`] is dropped. That last drop asks for a close in order and waits
+    /// for nothing; a program that ends right after it may cut the close short.
+    ///
     /// # Errors
     /// [`Error::Link`] if the operating system gives no thread.
-    pub fn spawn(self) -> Result<Handle, Error> {
+    pub fn spawn(mut self) -> Result<Handle, Error> {
         let handle = self.handle();
+        self.user = None;
         self.mailbox().release();
         std::thread::Builder::new()
             .name("hobnail".into())
@@ -240,6 +254,11 @@ impl Client {
 
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
         self.reactor.mailbox()
+    }
+
+    pub(crate) fn user(&self) -> Arc<User> {
+        let user = self.user.as_ref().map(Arc::clone);
+        user.unwrap_or_else(|| User::new(Arc::clone(self.mailbox())))
     }
 
     pub(crate) fn inbox(&self) -> Arc<Queue<Message>> {
@@ -279,21 +298,26 @@ impl Client {
             self.turn_until(Some(deadline))?;
         }
         if self.reactor.is_done() {
-            return Err(Error::Closed);
+            return Err(self.mailbox().verdict());
         }
         Ok(())
     }
 
     /// Turns the reactor until a call is answered. The core does so by the
     /// call's own deadline; `limit` is for an answer that was taken already.
-    pub(crate) fn wait(&mut self, slot: &Slot, limit: Duration) -> Result<Reply, Error> {
+    pub(crate) fn wait(
+        &mut self,
+        slot: &Slot,
+        limit: Duration,
+        stage: Stage,
+    ) -> Result<Reply, Error> {
         let limit = clock::after(limit);
         loop {
             if let Some(answer) = slot.take() {
                 return answer;
             }
             if limit <= clock::now() {
-                return Err(Error::Timeout(Stage::Receipt));
+                return Err(Error::Timeout(stage));
             }
             self.turn_until(Some(limit))?;
         }
@@ -305,7 +329,8 @@ impl Client {
             if let Popped::Item(message) = self.inbox.try_pop() {
                 return Ok(Some(message));
             }
-            if deadline.is_some_and(|at| at <= clock::now()) {
+            let is_live = !self.reactor.is_done();
+            if is_live && deadline.is_some_and(|at| at <= clock::now()) {
                 return Ok(None);
             }
             self.turn_until(deadline)?;
@@ -323,9 +348,13 @@ impl Client {
 
     fn turn_until(&mut self, limit: Option<Instant>) -> Result<(), Error> {
         if self.reactor.is_done() {
-            return Err(Error::Closed);
+            return Err(self.mailbox().verdict());
         }
-        self.reactor.turn(limit).map_err(system)
+        self.reactor.turn(limit).map_err(system)?;
+        if self.reactor.is_done() {
+            self.inbox.end();
+        }
+        Ok(())
     }
 
     /// The life of the thread of its own.

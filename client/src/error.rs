@@ -36,11 +36,12 @@ pub enum Error {
     /// saw the frame is unknown.
     #[error("the connection was lost before the broker confirmed")]
     Lost,
-    /// The session waits for a new token and the call was not willing to wait.
+    /// The session waits for a new token and the call was not willing to wait
+    /// ([`Publish::try_publish`](crate::Publish::try_publish)).
     #[error("the session is suspended until a new token is accepted")]
     Suspended,
-    /// The client was closed.
-    #[error("the client is closed")]
+    /// The client, or the subscription, was ended by the application.
+    #[error("the client or subscription is closed")]
     Closed,
 }
 
@@ -52,7 +53,8 @@ impl Error {
             Self::Timeout(_) | Self::Lost | Self::Suspended => true,
             Self::Link(e) => e.is_retryable(),
             Self::Auth(e) => !e.fatal,
-            Self::Broker(_) | Self::Protocol(_) | Self::Misuse(_) | Self::Closed => false,
+            Self::Broker(e) => e.is_retryable(),
+            Self::Protocol(_) | Self::Misuse(_) | Self::Closed => false,
         }
     }
 }
@@ -153,6 +155,13 @@ impl BrokerError {
     #[must_use]
     pub fn code(&self) -> Option<u16> {
         self.code
+    }
+
+    /// Whether the code is one that HTTP calls passing: 408, 409, 425, 429, 502,
+    /// 503 or 504. Without a code nothing is known, and it is not.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.code, Some(408 | 409 | 425 | 429 | 502..=504))
     }
 
     /// The `message` header; empty if there was none.
@@ -442,6 +451,9 @@ pub enum Misuse {
     /// A subscription to a whole domain without a selector.
     #[error("{0:?} covers a whole domain without a selector; say allow_broad() if that is meant")]
     BroadSubscription(String),
+    /// A subscription of a client that turns its own reactor has no queue of its own.
+    #[error("a client without a thread of its own has one queue, bounded by Limits::queue")]
+    SharedQueue,
     /// A blocking call was made on the thread that runs the reactor.
     #[error("a blocking call on the reactor's own thread would never return")]
     WouldDeadlock,

@@ -4,9 +4,10 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use crate::{
     client, clock,
+    core::{Command, Waiter},
     error::{Error, Misuse},
     event::Event,
-    mailbox::Mailbox,
+    mailbox::{Mailbox, Post},
     metrics::Metrics,
     port::Port,
     publish::Publish,
@@ -18,16 +19,45 @@ use crate::{
 /// A client whose reactor another thread turns. Cheap to clone; any thread may
 /// use it. Every blocking call has a deadline.
 ///
-/// Dropping handles does not end the client; [`close`](Self::close) does.
+/// A client that was [spawned](crate::Client::spawn) ends with the last of its
+/// handles, [`Subscription`]s and [`Pending`](crate::Pending)s: in order, but
+/// nobody waits for it. To wait, call [`close`](Self::close). [`Events`] and
+/// messages keep nothing alive.
 #[derive(Clone)]
 pub struct Handle {
-    mailbox: Arc<Mailbox>,
+    user: Arc<User>,
     events: Arc<Queue<Event>>,
 }
 
+/// Somebody who may still want something of a client. With the last one the
+/// client ends.
+pub(crate) struct User {
+    mailbox: Arc<Mailbox>,
+}
+
+impl User {
+    pub(crate) fn new(mailbox: Arc<Mailbox>) -> Arc<Self> {
+        Arc::new(Self { mailbox })
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+}
+
+/// Asks for the end, and never waits for it.
+impl Drop for User {
+    fn drop(&mut self) {
+        self.mailbox.post_now(Post::of(Command::Close {
+            waiter: Waiter::NONE,
+            deadline: clock::after(self.mailbox.config.timeouts.close),
+        }));
+    }
+}
+
 impl Handle {
-    pub(crate) fn new(mailbox: Arc<Mailbox>, events: Arc<Queue<Event>>) -> Self {
-        Self { mailbox, events }
+    pub(crate) fn new(user: Arc<User>, events: Arc<Queue<Event>>) -> Self {
+        Self { user, events }
     }
 
     /// A SEND to a destination; [`Publish::publish`] lets it leave.
@@ -68,7 +98,7 @@ impl Handle {
     pub fn events(&self) -> Events {
         Events {
             queue: Arc::clone(&self.events),
-            mailbox: Arc::clone(&self.mailbox),
+            mailbox: Arc::clone(self.mailbox()),
         }
     }
 
@@ -89,19 +119,23 @@ impl Handle {
     }
 
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
-        &self.mailbox
+        self.user.mailbox()
+    }
+
+    pub(crate) fn user(&self) -> &Arc<User> {
+        &self.user
     }
 
     /// A call that waits for the reactor must not be made by the thread that
     /// turns it.
     pub(crate) fn check_thread(&self) -> Result<(), Misuse> {
-        self.mailbox.check_thread()
+        self.mailbox().check_thread()
     }
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Handle({})", self.mailbox.config.endpoint)
+        write!(f, "Handle({})", self.mailbox().config.endpoint)
     }
 }
 

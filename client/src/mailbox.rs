@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Instant,
@@ -63,6 +63,10 @@ pub(crate) struct Mailbox {
     epoch: AtomicU64,
     /// The thread that turns the reactor, as [`thread_number`] has it.
     driver: AtomicU64,
+    /// Whether the session waits for a new token.
+    suspended: AtomicBool,
+    /// Why the client ended, if that was not asked for.
+    cause: OnceLock<Error>,
 }
 
 struct Lane {
@@ -116,6 +120,8 @@ impl Mailbox {
             keys: AtomicU32::new(1),
             epoch: AtomicU64::new(0),
             driver: AtomicU64::new(0),
+            suspended: AtomicBool::new(false),
+            cause: OnceLock::new(),
         }
     }
 
@@ -263,6 +269,26 @@ impl Mailbox {
 
     pub(crate) fn set_epoch(&self, epoch: u64) {
         self.epoch.store(epoch, Ordering::Release);
+    }
+
+    pub(crate) fn set_suspended(&self, suspended: bool) {
+        self.suspended.store(suspended, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.suspended.load(Ordering::Relaxed)
+    }
+
+    /// The client has ended.
+    pub(crate) fn set_cause(&self, cause: Option<Error>) {
+        if let Some(cause) = cause {
+            self.cause.set(cause).ok();
+        }
+    }
+
+    /// What a client that has ended answers to those who wait for more of it.
+    pub(crate) fn verdict(&self) -> Error {
+        self.cause.get().cloned().unwrap_or(Error::Closed)
     }
 
     /// The calling thread turns the reactor from now on.

@@ -7,8 +7,8 @@ use crate::{
     client::Client,
     clock,
     core::{Command, Key, Reply, Waiter},
-    error::Error,
-    handle::Handle,
+    error::{Error, Stage},
+    handle::{Handle, User},
     mailbox::{Mailbox, Post, Slot},
     sink::Sink,
 };
@@ -25,6 +25,14 @@ impl Port<'_> {
         match self {
             Self::Client(client) => client.mailbox(),
             Self::Handle(handle) => handle.mailbox(),
+        }
+    }
+
+    /// Keeps the client alive.
+    pub(crate) fn user(&self) -> Arc<User> {
+        match self {
+            Self::Client(client) => client.user(),
+            Self::Handle(handle) => Arc::clone(handle.user()),
         }
     }
 
@@ -46,7 +54,8 @@ impl Port<'_> {
             .and_then(|slot| self.wait(&slot, timeout))
     }
 
-    /// Makes a call; its answer will appear in the slot.
+    /// Makes a call; its answer will appear in the slot. `timeout` is for room in
+    /// the outbox.
     pub(crate) fn begin(
         &mut self,
         timeout: Duration,
@@ -59,9 +68,11 @@ impl Port<'_> {
         self.mailbox().ask(clock::after(timeout), sink, command)
     }
 
-    fn wait(&mut self, slot: &Arc<Slot>, timeout: Duration) -> Result<Reply, Error> {
+    pub(crate) fn wait(&mut self, slot: &Arc<Slot>, timeout: Duration) -> Result<Reply, Error> {
         match self {
-            Self::Client(client) => client.wait(slot, timeout.saturating_add(GRACE)),
+            Self::Client(client) => {
+                client.wait(slot, timeout.saturating_add(GRACE), Stage::Receipt)
+            }
             Self::Handle(_) => slot.wait(clock::after(timeout.saturating_add(GRACE))),
         }
     }
@@ -72,6 +83,11 @@ impl Port<'_> {
             Self::Client(client) => client.make_room(size, clock::after(timeout)),
             Self::Handle(_) => Ok(()),
         }
+    }
+
+    /// Whether nothing may leave until a new token is accepted.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.mailbox().is_suspended()
     }
 
     /// Lets what was handed over leave, as far as that needs no waiting.

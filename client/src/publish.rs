@@ -12,7 +12,8 @@ use crate::{
     },
     error::{Error, Misuse},
     frame::{self, EncodeError, Encoder, Version},
-    mailbox::{Mailbox, Slot},
+    handle::User,
+    mailbox::Slot,
     port::{GRACE, Port},
 };
 
@@ -119,6 +120,33 @@ impl<'a> Publish<'a> {
             .post(timeout, Command::Publish(outgoing), self.buffered)
     }
 
+    /// Hands the frame over if that needs no waiting, neither for a new token nor
+    /// for room in the outbox. With a receipt it then returns when the broker has
+    /// confirmed, like [`publish`](Self::publish).
+    ///
+    /// Without a connection the frame waits in the outbox as always.
+    ///
+    /// # Errors
+    /// [`Error::Suspended`] while the session waits for a new token,
+    /// [`Error::Timeout`] with [`Stage::Outbox`](crate::Stage::Outbox) if there is
+    /// no room; else as [`publish`](Self::publish).
+    pub fn try_publish(mut self) -> Result<(), Error> {
+        if self.port.is_suspended() {
+            return Err(Error::Suspended);
+        }
+        let timeout = self.patience();
+        let outgoing = self.encode()?;
+        self.port.make_room(Duration::ZERO, outgoing.octets.len())?;
+        if self.receipt {
+            let slot = self.port.begin(Duration::ZERO, None, |waiter| {
+                Command::Publish(Outgoing { waiter, ..outgoing })
+            })?;
+            return self.port.wait(&slot, timeout).map(drop);
+        }
+        let publish = Command::Publish(outgoing);
+        self.port.post(Duration::ZERO, publish, self.buffered)
+    }
+
     /// Hands the frame over with a receipt and does not wait for it: for many
     /// frames in flight at once.
     ///
@@ -132,11 +160,10 @@ impl<'a> Publish<'a> {
         let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
         let slot = self.port.begin(timeout, None, call)?;
         self.port.flush()?;
-        let mailbox = Arc::clone(self.port.mailbox());
         Ok(Pending {
             slot,
             timeout,
-            mailbox,
+            user: self.port.user(),
         })
     }
 
@@ -203,7 +230,7 @@ impl fmt::Debug for Publish<'_> {
 pub struct Pending {
     slot: Arc<Slot>,
     timeout: Duration,
-    mailbox: Arc<Mailbox>,
+    user: Arc<User>,
 }
 
 impl Pending {
@@ -218,7 +245,7 @@ impl Pending {
         if let Some(answer) = self.slot.take() {
             return answer.map(drop);
         }
-        self.mailbox.check_thread()?;
+        self.user.mailbox().check_thread()?;
         self.slot.wait(clock::after(self.limit())).map(drop)
     }
 

@@ -1,7 +1,7 @@
 //! The poll loop that joins core and link: the only place that waits.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io,
     sync::Arc,
     time::{Duration, Instant},
@@ -43,18 +43,27 @@ pub(crate) struct Reactor {
     tls: Tls,
     link: Option<(Ticket, Link)>,
     heard: u64,
+    /// Octets that waited in the socket when it was looked at last while paused.
+    waiting: usize,
     mailbox: Arc<Mailbox>,
     waiters: BTreeMap<Waiter, Arc<Slot>>,
     sinks: BTreeMap<Key, Sink>,
     events: Arc<Queue<Event>>,
-    /// A message for which its queue had no room; nothing is read meanwhile.
-    parked: Option<(Key, Message)>,
+    /// From the message on for which its queue had no room, what came in the
+    /// same WebSocket message; nothing is read meanwhile.
+    parked: VecDeque<Parked>,
     /// The application ends the client: what still arrives is dropped.
     closing: bool,
     /// The last turn left work behind: the next one does not wait.
     more: bool,
     /// When it turned last.
     turned: Instant,
+}
+
+/// What is for a subscription, in the order in which it came.
+enum Parked {
+    Message(Key, Message),
+    Ended(Key, Option<Error>),
 }
 
 impl Reactor {
@@ -78,11 +87,12 @@ impl Reactor {
             tls,
             link: None,
             heard: 0,
+            waiting: 0,
             mailbox,
             waiters: BTreeMap::new(),
             sinks: BTreeMap::new(),
             events: Arc::new(events),
-            parked: None,
+            parked: VecDeque::new(),
             closing: false,
             more: false,
             turned: clock::now(),
@@ -240,7 +250,7 @@ impl Reactor {
     /// Moves the link along and hands what it has to the core.
     fn read(&mut self, now: Instant) {
         for _ in 0..RUN {
-            let may_read = self.parked.is_none();
+            let may_read = self.may_read();
             let Some((ticket, link)) = &mut self.link else {
                 return;
             };
@@ -268,13 +278,23 @@ impl Reactor {
         self.hear(now, false);
     }
 
-    /// Any octet is life; so are those that wait while reading is paused.
+    /// Whether the link may be read: not while a queue is full, but for
+    /// CONNECTED, before which no message can come.
+    fn may_read(&self) -> bool {
+        self.parked.is_empty() || self.core.phase() == Phase::Handshaking
+    }
+
+    /// Any octet is life; so is one that has come to wait while reading is
+    /// paused, and so are so many that the peer may have no room for another.
     fn hear(&mut self, now: Instant, paused: bool) {
-        let Some((_, link)) = &self.link else {
+        let Some((_, link)) = &mut self.link else {
             return;
         };
+        let waiting = if paused { link.octets_waiting() } else { 0 };
+        let more = waiting > self.waiting || waiting >= Link::MANY;
+        self.waiting = waiting;
         let octets = link.octets_read();
-        if octets != self.heard || paused {
+        if octets != self.heard || more {
             self.heard = octets;
             self.core.handle(now, Input::Octets);
         }
@@ -310,22 +330,29 @@ impl Reactor {
 
     fn feed(&mut self, now: Instant, input: Input<'_>) {
         self.core.handle(now, input);
+        let suspended = self.core.phase() == Phase::Suspended;
+        self.mailbox.set_suspended(suspended);
         self.drain(now);
     }
 
+    /// Tries again to deliver what was parked, as far as there is room.
     fn unpark(&mut self, now: Instant) {
-        if let Some((key, message)) = self.parked.take() {
-            self.deliver(now, key, message);
-            self.drain(now);
-            self.more = self.parked.is_none();
+        while let Some(parked) = self.parked.pop_front() {
+            match parked {
+                Parked::Message(key, message) => {
+                    if let Some(message) = self.deliver(now, key, message) {
+                        self.parked.push_front(Parked::Message(key, message));
+                        return;
+                    }
+                }
+                Parked::Ended(key, cause) => self.end_subscription(key, cause),
+            }
+            self.more |= self.parked.is_empty();
         }
     }
 
     fn drain(&mut self, now: Instant) {
-        while self.parked.is_none() {
-            let Some(output) = self.core.poll() else {
-                return;
-            };
+        while let Some(output) = self.core.poll() {
             self.perform(now, output);
         }
     }
@@ -338,10 +365,19 @@ impl Reactor {
         match output {
             Output::Deliver { key, epoch, frame } => self.message(now, key, epoch, frame),
             Output::Reply(waiter, result) => self.reply(waiter, result),
-            Output::Event(event) => self.tell(event),
-            Output::Ended(key) => {
-                if let Some(sink) = self.sinks.remove(&key) {
-                    self.end_sink(sink);
+            Output::Event(event) => {
+                if let Event::Closed { cause } = &event {
+                    self.mailbox.set_cause(cause.clone());
+                    self.closing = true;
+                    self.unpark(now);
+                }
+                self.tell(event);
+            }
+            Output::Ended(key, cause) => {
+                if self.parked.is_empty() {
+                    self.end_subscription(key, cause);
+                } else {
+                    self.parked.push_back(Parked::Ended(key, cause));
                 }
             }
             Output::Open(ticket) => {
@@ -377,32 +413,27 @@ impl Reactor {
         let acknowledger = sink
             .acknowledges
             .then(|| Arc::<Mailbox>::clone(&self.mailbox) as Arc<dyn Acknowledger>);
-        let pushed = sink.push(Message::new(frame, epoch, acknowledger));
-        self.pushed(now, key, pushed);
-    }
-
-    /// Tries again to deliver what was parked.
-    fn deliver(&mut self, now: Instant, key: Key, message: Message) {
-        if let Some(sink) = self.sinks.get(&key) {
-            let pushed = sink.push(message);
-            self.pushed(now, key, pushed);
+        let message = Message::new(frame, epoch, acknowledger);
+        let parked = if self.parked.is_empty() {
+            self.deliver(now, key, message)
+        } else {
+            Some(message)
+        };
+        if let Some(message) = parked {
+            self.parked.push_back(Parked::Message(key, message));
         }
     }
 
-    fn pushed(&mut self, now: Instant, key: Key, pushed: Pushed<Message>) {
-        let dropped = match pushed {
-            Pushed::Done | Pushed::Ended => return,
-            Pushed::Full(message) if !self.closing => {
-                self.parked = Some((key, message));
-                return;
-            }
+    /// Puts a message into its queue. Returns it if it has to wait for room.
+    fn deliver(&mut self, now: Instant, key: Key, message: Message) -> Option<Message> {
+        let sink = self.sinks.get_mut(&key)?;
+        let dropped = match sink.push(message) {
+            Pushed::Done | Pushed::Ended => return None,
+            Pushed::Full(message) if !self.closing => return Some(message),
             Pushed::Full(_) => 1,
             Pushed::Displaced(dropped) => dropped,
         };
         self.core.dropped(dropped);
-        let Some(sink) = self.sinks.get_mut(&key) else {
-            return;
-        };
         if let Some(dropped) = sink.dropped(now, dropped) {
             let subscription = sink.id.to_string();
             self.tell(Event::SlowConsumer {
@@ -410,6 +441,7 @@ impl Reactor {
                 dropped,
             });
         }
+        None
     }
 
     fn reply(&mut self, waiter: Waiter, result: Result<Reply, Error>) {
@@ -428,7 +460,13 @@ impl Reactor {
     }
 
     /// A subscription is over: what was dropped is told, and its queue ends.
-    fn end_sink(&mut self, mut sink: Sink) {
+    fn end_subscription(&mut self, key: Key, cause: Option<Error>) {
+        let Some(mut sink) = self.sinks.remove(&key) else {
+            return;
+        };
+        if let Some(cause) = cause {
+            sink.fate.set(cause).ok();
+        }
         if let Some(dropped) = sink.untold() {
             let subscription = sink.id.to_string();
             self.tell(Event::SlowConsumer {

@@ -1,11 +1,12 @@
 //! Where a subscription delivers.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use crate::{
+    error::Error,
     message::Message,
     queue::{Pushed, Queue},
 };
@@ -18,6 +19,8 @@ pub(crate) struct Sink {
     pub(crate) acknowledges: bool,
     /// Whether the queue ends with the subscription; one shared by several does not.
     pub(crate) owned: bool,
+    /// Why it ended, if that was not asked for.
+    pub(crate) fate: Arc<OnceLock<Error>>,
     drops: Drops,
 }
 
@@ -44,6 +47,7 @@ impl Sink {
             queue,
             acknowledges,
             owned,
+            fate: Arc::default(),
             drops: Drops::default(),
         }
     }

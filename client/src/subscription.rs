@@ -1,6 +1,11 @@
 //! Subscriptions: made by a builder, read like a channel.
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use crate::{
     clock,
@@ -67,8 +72,9 @@ impl<'a> SubscribeRequest<'a> {
     }
 
     /// The bound of the queue, and what happens when it is full. Default:
-    /// `Limits::queue`. A [`Client`](crate::Client) that turns its own reactor
-    /// has one queue for all its subscriptions; there this has no effect.
+    /// `Limits::queue`. Not for a [`Client`](crate::Client) that turns its own
+    /// reactor: it has one queue for all its subscriptions, bounded by
+    /// `Limits::queue`.
     pub fn queue(mut self, limits: QueueLimits) -> Self {
         self.limits = Some(limits);
         self
@@ -105,6 +111,7 @@ impl<'a> SubscribeRequest<'a> {
             inbox.unwrap_or_else(|| Arc::new(Queue::new(limits, Arc::<Mailbox>::clone(&mailbox))));
         let acknowledges = self.ack != AckMode::Auto;
         let sink = Sink::new(Arc::clone(&id), Arc::clone(&queue), acknowledges, owned);
+        let fate = Arc::clone(&sink.fate);
         let timeout = self.timeout.unwrap_or(mailbox.config.timeouts.call);
         let subscribe = Subscribe {
             key,
@@ -125,6 +132,7 @@ impl<'a> SubscribeRequest<'a> {
             id,
             queue,
             owned,
+            fate,
         })
     }
 
@@ -152,7 +160,8 @@ impl SubscribeRequest<'_> {
     /// # Errors
     /// [`Error::Broker`] if the broker refused, [`Error::Timeout`] if it did not
     /// answer (the subscription does not exist then), [`Error::Misuse`] for an id
-    /// that is taken or a destination that covers a whole domain.
+    /// that is taken, a destination that covers a whole domain, or a
+    /// [`queue`](Self::queue) where there can be none.
     pub fn subscribe(self) -> Result<Subscription, Error> {
         match &self.port {
             Port::Handle(handle) => {
@@ -160,6 +169,7 @@ impl SubscribeRequest<'_> {
                 let made = self.establish(None)?;
                 Ok(Subscription { made, handle })
             }
+            Port::Client(_) if self.limits.is_some() => Err(Misuse::SharedQueue.into()),
             Port::Client(client) => {
                 let (inbox, handle) = (client.inbox(), client.handle());
                 let made = self.establish(Some(inbox))?;
@@ -200,6 +210,8 @@ pub(crate) struct Established {
     pub(crate) id: Arc<str>,
     pub(crate) queue: Arc<Queue<Message>>,
     pub(crate) owned: bool,
+    /// Why it ended, if that was not asked for.
+    pub(crate) fate: Arc<OnceLock<Error>>,
 }
 
 impl Established {
@@ -209,13 +221,18 @@ impl Established {
             self.queue.abandon();
         }
     }
+
+    fn verdict(&self) -> Error {
+        self.fate.get().cloned().unwrap_or(Error::Closed)
+    }
 }
 
 /// Messages of one destination, as the broker sends them. Iterating blocks
 /// until the next, and ends when the client ends or the subscription does.
 ///
 /// It survives lost connections: the client subscribes again by itself. Dropped
-/// it unsubscribes, without waiting.
+/// it unsubscribes, without waiting. While it lives, so does a client that was
+/// [spawned](crate::Client::spawn).
 ///
 /// One that a [`Client`](crate::Client) made shares that client's inbox; its
 /// messages come out of [`Client::recv`](crate::Client::recv), too.
@@ -247,8 +264,10 @@ impl Subscription {
     /// Waits for the next message.
     ///
     /// # Errors
-    /// [`Error::Closed`] once there will be none any more;
-    /// [`Misuse::WouldDeadlock`] on the thread that turns the reactor.
+    /// Once there will be none any more, what ended the subscription: the
+    /// broker's ERROR if it cancelled this one, else what ended the client;
+    /// [`Error::Closed`] if that was asked for. [`Misuse::WouldDeadlock`] on the
+    /// thread that turns the reactor.
     pub fn recv(&self) -> Result<Message, Error> {
         if let Some(message) = self.try_recv()? {
             return Ok(message);
@@ -256,7 +275,7 @@ impl Subscription {
         self.handle.check_thread()?;
         match self.made.queue.pop(None) {
             Popped::Item(message) => Ok(message),
-            Popped::Empty | Popped::Ended => Err(Error::Closed),
+            Popped::Empty | Popped::Ended => Err(self.made.verdict()),
         }
     }
 
@@ -272,19 +291,19 @@ impl Subscription {
         match self.made.queue.pop(Some(clock::after(timeout))) {
             Popped::Item(message) => Ok(Some(message)),
             Popped::Empty => Ok(None),
-            Popped::Ended => Err(Error::Closed),
+            Popped::Ended => Err(self.made.verdict()),
         }
     }
 
     /// The next message if one is there.
     ///
     /// # Errors
-    /// [`Error::Closed`] once there will be none any more.
+    /// As [`recv`](Self::recv), but it never waits.
     pub fn try_recv(&self) -> Result<Option<Message>, Error> {
         match self.made.queue.try_pop() {
             Popped::Item(message) => Ok(Some(message)),
             Popped::Empty => Ok(None),
-            Popped::Ended => Err(Error::Closed),
+            Popped::Ended => Err(self.made.verdict()),
         }
     }
 

@@ -100,7 +100,7 @@ impl Core {
         let key = spec.key;
         if self.is_sealed() {
             if self.phase != Phase::Closed {
-                self.outputs.push_back(super::Output::Ended(key));
+                self.outputs.push_back(super::Output::Ended(key, None));
             }
             return self.reply(waiter, Err(Error::Closed));
         }
@@ -117,7 +117,7 @@ impl Core {
             Ok(()) => self.outbox.push(Entry::Subscribe(key)),
             Err(id) => {
                 self.timers.cancel(Some(timer));
-                self.outputs.push_back(super::Output::Ended(key));
+                self.outputs.push_back(super::Output::Ended(key, None));
                 self.reply(waiter, Err(Misuse::DuplicateSubscription(id).into()));
             }
         }
@@ -252,7 +252,7 @@ impl Core {
         }
         let error = Error::Timeout(self.stage_of(asked));
         self.reply(subscription.waiter, Err(error));
-        self.outputs.push_back(super::Output::Ended(key));
+        self.outputs.push_back(super::Output::Ended(key, None));
     }
 
     fn stage_of(&self, sent: bool) -> Stage {

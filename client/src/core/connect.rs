@@ -216,6 +216,7 @@ impl Core {
         self.timers.disarm(Once::Stable);
         match self.link {
             Link::Up(ticket) => {
+                self.refuse_connect(&intent);
                 self.link = Link::Closing(ticket);
                 self.intent = Some(intent);
                 if self.phase != Phase::Closing {
@@ -235,6 +236,19 @@ impl Core {
                 self.follow(now, intent);
             }
             Link::None => self.follow(now, intent),
+        }
+    }
+
+    /// Who waits for a connection that will not come need not wait for the end
+    /// of the link as well.
+    fn refuse_connect(&mut self, intent: &Intent) {
+        let cause = match intent {
+            Intent::Fail(cause) => cause,
+            Intent::Wait(cause) if self.is_hopeless(cause) => cause,
+            Intent::Wait(_) | Intent::Redial | Intent::End => return,
+        };
+        for waiter in std::mem::take(&mut self.connect_waiters) {
+            self.reply(waiter, Err(cause.clone()));
         }
     }
 
@@ -282,10 +296,7 @@ impl Core {
 
     /// The next attempt after a delay, unless there is to be none.
     pub(super) fn wait(&mut self, now: Instant, cause: Error) {
-        let first = !self.ever_online;
-        let again = cause.is_retryable() || is_conflict(&cause);
-        let hopeless = first && !(self.config.persistent && again);
-        if hopeless || !self.config.reconnect {
+        if self.is_hopeless(&cause) {
             return self.closed(Some(cause));
         }
         self.phase.advance(Phase::Waiting);
@@ -296,6 +307,13 @@ impl Core {
             cause,
             retry_in: Some(delay),
         });
+    }
+
+    /// Whether no other attempt follows one that failed like this.
+    fn is_hopeless(&self, cause: &Error) -> bool {
+        let first = !self.ever_online;
+        let again = self.config.persistent && cause.is_retryable();
+        !self.config.reconnect || (first && !again)
     }
 
     /// What the end of a connection does to everything that was bound to it.
@@ -340,7 +358,7 @@ impl Core {
             if let Some(subscription) = self.subscriptions.remove(key) {
                 self.reply(subscription.waiter, Err(verdict.clone()));
             }
-            self.outputs.push_back(Output::Ended(key));
+            self.outputs.push_back(Output::Ended(key, cause.clone()));
         }
         self.discard_outbox();
         for waiter in std::mem::take(&mut self.connect_waiters) {
@@ -367,10 +385,6 @@ impl Core {
     pub(super) fn wants_token(&self) -> bool {
         matches!(self.config.credentials, Credentials::Token { .. })
     }
-}
-
-fn is_conflict(cause: &Error) -> bool {
-    matches!(cause, Error::Broker(e) if e.code() == Some(409))
 }
 
 /// The `accept-version` header: newest first is not asked for, any order is right.

@@ -56,8 +56,9 @@ pub enum Output {
         /// The frame.
         frame: Frame,
     },
-    /// No message will come for this subscription any more.
-    Ended(Key),
+    /// No message will come for this subscription any more, for this reason
+    /// unless the application asked for it.
+    Ended(Key, Option<Error>),
     /// Tell the application.
     Event(Event),
 }

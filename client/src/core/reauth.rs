@@ -25,12 +25,27 @@ pub(super) struct Reauthentication {
     suspended_at: Option<Instant>,
     /// The receipt id of the CONNECT that has been sent.
     asked: Option<u64>,
-    /// CONNECTs to which CONNECTED may yet come. A 401 without a receipt-id may
-    /// answer one of them, or a frame that had left before.
+    /// CONNECTs to which CONNECTED may yet come.
     unanswered: u32,
     /// The CONNECT that CONNECTED has answered; its RECEIPT is under way.
     settled: Option<u64>,
+    /// A 401 came that may have answered the CONNECT.
+    doubted: bool,
 }
+
+/// Whether a 401 answers the CONNECT that was sent on the live socket.
+enum Verdict {
+    /// It names another receipt, or no CONNECT has been sent.
+    Elsewhere,
+    /// It names none: it may answer a frame that had left before.
+    Unclear,
+    Refused,
+}
+
+/// How much longer the answer to a CONNECT is awaited after a 401 that may have
+/// been it. A second CONNECT on a session that has accepted the first would cost
+/// both; a new connection costs little.
+const DOUBT: Duration = Duration::from_secs(2);
 
 impl Reauthentication {
     pub(super) fn reset(&mut self) {
@@ -163,17 +178,20 @@ impl Core {
                 }
             }
             Phase::Suspended => {
-                if !self.answers_rebind(frame) {
+                match self.verdict(frame) {
                     // A frame that crossed the first 401 on the wire.
-                    return true;
+                    Verdict::Elsewhere => return true,
+                    Verdict::Unclear => {
+                        self.doubt(now);
+                        return true;
+                    }
+                    Verdict::Refused => {}
                 }
                 let final_refusal = self.tokens.refused();
                 if final_refusal {
                     return false;
                 }
-                if frame.raw_header(b"receipt-id").is_some() {
-                    self.reauth.unanswered = self.reauth.unanswered.saturating_sub(1);
-                }
+                self.reauth.unanswered = self.reauth.unanswered.saturating_sub(1);
                 self.operations.take(|o| o.kind == Kind::Rebind);
                 self.reauth.asked = None;
                 self.timers.disarm(Once::Open);
@@ -192,13 +210,21 @@ impl Core {
         true
     }
 
-    /// Whether a 401 answers the CONNECT that was sent on the live socket; one
-    /// that names another receipt answers a frame that was under way.
-    fn answers_rebind(&self, frame: &Frame) -> bool {
+    fn verdict(&self, frame: &Frame) -> Verdict {
         match (self.reauth.asked, frame.header("receipt-id")) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(asked), Some(id)) => *id == *super::receipt_text(asked),
+            (None, _) => Verdict::Elsewhere,
+            (Some(_), None) => Verdict::Unclear,
+            (Some(asked), Some(id)) if *id == *super::receipt_text(asked) => Verdict::Refused,
+            (Some(_), Some(_)) => Verdict::Elsewhere,
+        }
+    }
+
+    /// If nothing clearer comes soon, the token is presented on a new
+    /// connection, where the answer can only mean that.
+    fn doubt(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.reauth.doubted, true) {
+            let patience = DOUBT.min(self.config.timeouts.open);
+            self.timers.arm(Once::Open, now + patience);
         }
     }
 
@@ -231,6 +257,7 @@ impl Core {
             Err(e) => return self.give_up(now, 1000, Intent::Fail(e.into())),
         }
         self.reauth.asked = Some(id);
+        self.reauth.doubted = false;
         self.reauth.unanswered += 1;
         self.operations.insert(
             id,

@@ -271,12 +271,12 @@ impl Core {
         if subscription.waiter == super::Waiter::NONE {
             self.tell(Event::Refused {
                 subscription: subscription.spec.id,
-                cause: error,
+                cause: error.clone(),
             });
         } else {
-            self.reply(subscription.waiter, Err(error));
+            self.reply(subscription.waiter, Err(error.clone()));
         }
-        self.outputs.push_back(Output::Ended(key));
+        self.outputs.push_back(Output::Ended(key, Some(error)));
     }
 
     /// A subscription is over; its queue ends.
@@ -285,7 +285,7 @@ impl Core {
             self.timers.cancel(subscription.timer);
             let gone = Misuse::UnknownSubscription(subscription.spec.id);
             self.reply(subscription.waiter, Err(gone.into()));
-            self.outputs.push_back(Output::Ended(key));
+            self.outputs.push_back(Output::Ended(key, None));
         }
     }
 }

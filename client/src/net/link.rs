@@ -81,6 +81,10 @@ enum State {
 }
 
 impl Link {
+    /// When so many octets wait, the peer may be out of room for more. Less than
+    /// any system's receive buffer.
+    pub(crate) const MANY: usize = 2 << 10;
+
     /// Begins an attempt. Whatever goes wrong comes out of [`poll`](Self::poll).
     pub(crate) fn open(
         config: Arc<Config>,
@@ -205,6 +209,11 @@ impl Link {
     /// Octets from the peer since the link is up, down to parts of a frame.
     pub(crate) fn octets_read(&self) -> u64 {
         self.ws().map_or(0, Ws::octets_read)
+    }
+
+    /// Octets from the peer that wait to be read, up to [`MANY`](Self::MANY).
+    pub(crate) fn octets_waiting(&mut self) -> usize {
+        self.ws_mut().map_or(0, |ws| ws.octets_waiting(Self::MANY))
     }
 
     /// When `poll` must be called at the latest: while dialing, and while the

@@ -119,6 +119,13 @@ impl Ws {
         self.wire.stream.socket().octets_read() - self.octets_before
     }
 
+    /// What the socket holds. Whatever lies above it has been read, and counted.
+    pub(super) fn octets_waiting(&mut self, at_most: usize) -> usize {
+        let mut looked_at = vec![0; at_most];
+        let socket = self.wire.stream.socket_mut();
+        socket.peek(&mut looked_at).unwrap_or(0)
+    }
+
     pub(super) fn is_closing(&self) -> bool {
         !matches!(self.closing, Closing::No)
     }

@@ -158,5 +158,6 @@ fn an_unreadable_agreement_is_told() {
     let connect = p.connect();
     p.until(|p| p.answer(connect).is_some());
     assert!(matches!(p.expect_err(connect), Error::Protocol(_)));
+    p.until_phase(Phase::Closed);
     p.check_end();
 }

@@ -70,6 +70,7 @@ fn a_version_that_was_not_offered_is_refused_for_good() {
             other => panic!("{other}"),
         }
         assert_eq!(p.closes, [1002]);
+        p.until_phase(Phase::Closed);
         p.check_end();
     }
 }
@@ -161,6 +162,7 @@ fn a_broker_that_never_says_connected_is_given_up() {
         }
         other => panic!("{other}"),
     }
+    p.until_phase(Phase::Closed);
     p.check_end();
 }
 
@@ -191,5 +193,28 @@ fn a_frame_that_comes_before_connected_breaks_the_protocol() {
     p.inject("MESSAGE\nsubscription:a\nmessage-id:1\ndestination:/a\n\nx\0");
     p.until(|p| p.answer(connect).is_some());
     assert!(matches!(p.expect_err(connect), Error::Protocol(_)));
+    p.until_phase(Phase::Closed);
+    p.check_end();
+}
+
+#[test]
+fn a_refused_connect_is_told_at_once_though_the_broker_leaves_the_socket_open() {
+    let mut p = Pair::with(
+        1,
+        |c| c,
+        |s| s.rule(Rule::on(on::recv("CONNECT")).then(act::drop_it())),
+    );
+    let connect = p.connect();
+    p.until(|p| !p.sent("CONNECT").is_empty());
+    p.inject("ERROR\nmessage:Bad CONNECT\n\n\0");
+    let begun = p.now;
+    p.until_phase(Phase::Closing);
+    p.half_open();
+    p.until(|p| p.answer(connect).is_some());
+    assert!(matches!(p.expect_err(connect), Error::Broker(_)));
+    assert_eq!(p.now - begun, ms(10), "the ERROR's way to the client");
+    assert_eq!(p.closes, [1000]);
+    p.until_phase(Phase::Closed);
+    assert_eq!(p.count(|e| matches!(e, Event::Closed { .. })), 1);
     p.check_end();
 }

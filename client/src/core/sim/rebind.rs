@@ -243,6 +243,48 @@ fn a_refusal_without_a_receipt_id_may_answer_a_frame_that_had_left_before() {
 }
 
 #[test]
+fn a_refusal_that_may_answer_an_older_frame_puts_no_second_connect_on_a_live_session() {
+    let mut p = in_band();
+    p.source.latency = ms(1);
+    expire(&mut p);
+    p.until(|p| p.sent("CONNECT").len() == 2);
+    // The broker accepts that CONNECT while the answers to older frames arrive.
+    for _ in 0..3 {
+        p.inject("ERROR\ncode:401\nmessage:token expired\n\n\0");
+    }
+    p.pass(secs(30));
+    assert_eq!(p.sent("CONNECT").len(), 2);
+    assert_eq!(p.count(|e| matches!(e, Event::Conflict { .. })), 0);
+    assert_eq!(
+        (p.core.phase(), p.conns, resumed(&p)),
+        (Phase::Online, 1, 1)
+    );
+    p.finish();
+}
+
+#[test]
+fn a_refusal_that_stays_unclear_leads_to_a_new_connection_with_the_same_token() {
+    let mut p = in_band_with(|s| {
+        s.rule(
+            Rule::on(on::recv("CONNECT"))
+                .conn(1)
+                .times(2)
+                .then(act::seq(vec![vec![act::pass()], vec![act::drop_it()]])),
+        )
+    });
+    expire(&mut p);
+    p.until(|p| p.sent("CONNECT").len() == 2);
+    let asked = p.now;
+    p.inject("ERROR\ncode:401\nmessage:token expired\n\n\0");
+    p.until(|p| p.conns == 2 && p.core.phase() == Phase::Online);
+    assert!(p.now - asked < secs(3), "{:?}", p.now - asked);
+    let presented = p.presented();
+    assert_eq!(presented[1], presented[2]);
+    assert_eq!(p.source.asked.len(), 2);
+    p.finish();
+}
+
+#[test]
 fn the_receipt_of_the_connect_ends_the_suspension_too() {
     let mut p = in_band_with(|s| {
         s.rule(

@@ -129,7 +129,7 @@ impl Pair {
             Output::Deliver { key, epoch, frame } => {
                 self.messages.push((self.now, key, epoch, frame));
             }
-            Output::Ended(key) => {
+            Output::Ended(key, _) => {
                 assert!(!self.ended.contains(&key), "{key:?} ended twice");
                 self.ended.push(key);
             }
