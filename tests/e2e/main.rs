@@ -1,12 +1,15 @@
 //! The client against the mock broker, over the loopback interface.
 
 mod acks;
+mod attempt;
 mod conflict;
 mod driven;
 mod foreign_loop;
+mod lifetime;
 mod loss;
 mod oauth2;
 mod overflow;
+mod pause;
 mod publish;
 mod refusals;
 mod round_trip;

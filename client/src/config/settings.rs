@@ -182,8 +182,11 @@ impl Default for QueueLimits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// Stop reading from the connection until there is room. Nothing is lost,
-    /// but all subscriptions of the client wait.
+    /// Stop reading from the connection until there is room. Nothing is lost
+    /// while the connection lives, but all subscriptions of the client wait, and
+    /// so do RECEIPTs and the answers to WebSocket pings. Our heart-beats go on,
+    /// and a broker whose heart-beats do not come to wait is found dead; what it
+    /// had sent and was not read yet is lost with its connection.
     Pause,
     /// Drop the oldest message of the queue, count it and tell.
     DropOldest,
