@@ -42,13 +42,12 @@ fn paused(tls: bool) -> (MockBroker, Handle, Subscription) {
 
 fn silent(events: &Events) {
     let gone = event(events, |e| matches!(e, Event::Disconnected { .. }));
-    match gone {
-        Event::Disconnected {
-            cause: Error::Link(e),
-            ..
-        } if matches!(*e, LinkError::Silent { .. }) => {}
-        other => panic!("{other:?}"),
-    }
+    let is_silence =
+        |e: &Error| matches!(e, Error::Link(e) if matches!(**e, LinkError::Silent { .. }));
+    assert!(
+        matches!(&gone, Event::Disconnected { cause, .. } if is_silence(cause)),
+        "{gone:?}"
+    );
 }
 
 #[test]
