@@ -15,6 +15,7 @@ mod refusals;
 mod round_trip;
 mod threads;
 mod timeouts;
+mod tls;
 mod tokens;
 mod transactions;
 mod wire;

@@ -1,9 +1,8 @@
 //! TLS, with certificates of our own making.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::SocketAddr,
-    process::{Command, Stdio},
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
     thread::JoinHandle,
 };
 
@@ -15,7 +14,7 @@ use super::support::{Driver, accepting, config, read_head, read_to_end, serve, t
 use crate::{
     config::{Config, Proxy, Secret, TlsOptions},
     error::{LinkError, Misuse, Stage},
-    net::{LinkEvent, Tls},
+    net::Tls,
 };
 
 /// A private certificate authority.
@@ -195,7 +194,7 @@ fn a_peer_without_tls_is_told_in_words() {
 fn an_end_in_the_handshake_is_worth_another_attempt() {
     let (address, server) = serve(|mut s| {
         let mut hello = [0; 1024];
-        assert!(std::io::Read::read(&mut s, &mut hello).unwrap() > 0);
+        assert!(s.read(&mut hello).unwrap() > 0);
     });
     let e = Driver::new(config(&format!("wss://{address}/"))).expect_down();
     assert!(
@@ -277,60 +276,78 @@ fn unreadable_certificates_are_misuse() {
     Tls::new(&identity(&cert, &format!("\n{key}"))).unwrap();
 }
 
-/// native-tls cannot ask a client for its certificate, so OpenSSL's own
-/// server does, where there is one.
-#[test]
-fn a_client_certificate_is_shown() {
-    let authority = Authority::new();
-    let (cert, key) = authority.issue("127.0.0.1");
-    let folder = std::env::temp_dir().join(format!("hobnail-tls-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    for (name, text) in [("root", &authority.root), ("cert", &cert), ("key", &key)] {
-        std::fs::write(folder.join(name), text).unwrap();
+/// The first message of a handshake, as it stands in its record.
+fn client_hello(s: &mut TcpStream) -> Vec<u8> {
+    let mut head = [0; 5];
+    s.read_exact(&mut head).unwrap();
+    assert_eq!(head[0], 22, "a handshake record");
+    let mut hello = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+    s.read_exact(&mut hello).unwrap();
+    assert_eq!(hello[0], 1, "ClientHello");
+    hello
+}
+
+/// The host that a ClientHello names (RFC 6066 §3), if it names one.
+fn server_name(hello: &[u8]) -> Option<String> {
+    fn skip<const N: usize>(octets: &[u8]) -> (&[u8], &[u8]) {
+        let (length, rest) = octets.split_at(N);
+        let length = length.iter().fold(0, |n, o| n << 8 | usize::from(*o));
+        rest.split_at(length)
     }
-    let server = Command::new("openssl")
-        .args(["s_server", "-accept", "127.0.0.1:0", "-www", "-Verify", "1"])
-        .args([
-            "-verify_return_error",
-            "-CAfile",
-            "root",
-            "-cert",
-            "cert",
-            "-key",
-            "key",
-        ])
-        .current_dir(&folder)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
-    let Ok(mut server) = server else {
-        eprintln!("there is no openssl program; nothing was tested");
-        return;
-    };
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
-    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-        let address = line.strip_prefix("ACCEPT ")?;
-        address.rsplit_once(':')?.1.trim().parse::<u16>().ok()
+    // Type, length, version and random stand before the session id.
+    let (_, rest) = skip::<1>(&hello[1 + 3 + 2 + 32..]);
+    let (_, rest) = skip::<2>(rest);
+    let (_, rest) = skip::<1>(rest);
+    let (mut extensions, _) = skip::<2>(rest);
+    while let Some((kind, rest)) = extensions.split_at_checked(2) {
+        let (data, rest) = skip::<2>(rest);
+        if kind == [0, 0] {
+            let (names, _) = skip::<2>(data);
+            assert_eq!(names[0], 0, "a host name");
+            let (name, _) = skip::<2>(&names[1..]);
+            return Some(String::from_utf8(name.to_vec()).unwrap());
+        }
+        extensions = rest;
+    }
+    None
+}
+
+#[test]
+fn the_server_is_told_which_host_is_meant_unless_that_is_an_address() {
+    for (host, named, expected) in [
+        ("localhost", None, Some("localhost")),
+        ("127.0.0.1", None, None),
+        ("127.0.0.1", Some("broker.example"), Some("broker.example")),
+    ] {
+        let (address, server) = serve(move |mut s| {
+            let hello = client_hello(&mut s);
+            s.write_all(b"\x15\x03\x03\x00\x02\x02\x28").unwrap();
+            let told = server_name(&hello);
+            read_to_end(&mut s);
+            assert_eq!(told.as_deref(), expected);
+        });
+        let mut config = config(&format!("wss://{host}:{}/", address.port()));
+        config.tls.server_name = named.map(str::to_owned);
+        tls_error(config);
+        server.join().unwrap();
+    }
+}
+
+/// A ServerHello as a server sends it that knows nothing newer than TLS 1.1.
+#[test]
+fn a_peer_that_speaks_only_tls_1_1_is_refused() {
+    let (address, server) = serve(|mut s| {
+        client_hello(&mut s);
+        // Record; ServerHello of 38 octets, version 1.1; random; no session id;
+        // TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA; no compression.
+        let mut hello = b"\x16\x03\x02\x00\x2A\x02\x00\x00\x26\x03\x02".to_vec();
+        hello.extend([7; 32]);
+        hello.extend(b"\x00\xC0\x13\x00");
+        s.write_all(&hello).unwrap();
+        read_to_end(&mut s);
     });
-    let port = port.unwrap();
-    let url = format!("wss://127.0.0.1:{port}/");
-
-    let without = Driver::new(trusting(&url, &authority.root)).next();
-    let mut config = trusting(&url, &authority.root);
-    let (cert, key) = authority.issue("client");
-    config.tls.identity = Some((cert, Secret::new(key)));
-    let with = Driver::new(config).next();
-
-    server.kill().unwrap();
-    server.wait().unwrap();
-    std::fs::remove_dir_all(&folder).unwrap();
-    assert!(
-        matches!(&without, LinkEvent::Down(LinkError::Tls { text, .. }) if text.contains("alert")),
-        "{without:?}"
-    );
-    // Its web page is an answer that only a proved client gets.
-    assert!(
-        matches!(&with, LinkEvent::Down(LinkError::Refused(r)) if r.status == 200),
-        "{with:?}"
-    );
+    let text = tls_error(config(&format!("wss://{address}/")));
+    assert!(text.starts_with("TLS with 127.0.0.1: "), "{text}");
+    assert!(text.contains("unsupported protocol"), "{text}");
+    server.join().unwrap();
 }
