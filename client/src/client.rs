@@ -33,6 +33,9 @@ use crate::{
 /// [`next_deadline`](Self::next_deadline) and whenever
 /// [`as_raw_fd`](Self::as_raw_fd) is readable, or let [`spawn`](Self::spawn) give
 /// it a thread of its own.
+///
+/// All its subscriptions share one inbox, bounded by
+/// [`Limits::queue`](crate::config::Limits).
 pub struct Client {
     reactor: Reactor,
     inbox: Arc<Queue<Message>>,
@@ -173,7 +176,9 @@ impl Client {
         }
     }
 
-    /// Waits for something to happen, at most so long, and does what is to be done.
+    /// Waits for something to happen, at most so long, and does what is to be done:
+    /// one run of work, after which it returns though the time is not over and
+    /// though more may be left ([`next_deadline`](Self::next_deadline) is now then).
     ///
     /// # Errors
     /// As [`recv`](Self::recv), and [`Error::Link`] if the operating system's
@@ -254,6 +259,11 @@ impl Client {
 
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
         self.reactor.mailbox()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn reactor(&self) -> &Reactor {
+        &self.reactor
     }
 
     pub(crate) fn user(&self) -> Arc<User> {

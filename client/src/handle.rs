@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// A client whose reactor another thread turns. Cheap to clone; any thread may
-/// use it. Every blocking call has a deadline.
+/// use it. Every blocking call has a deadline; if the reactor itself is held up
+/// and does not answer by then, the call ends one second later all the same.
 ///
 /// A client that was [spawned](crate::Client::spawn) ends with the last of its
 /// handles, [`Subscription`]s and [`Pending`](crate::Pending)s: in order, but

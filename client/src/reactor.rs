@@ -538,3 +538,6 @@ fn system(source: io::Error) -> Error {
     }
     .into()
 }
+
+#[cfg(test)]
+mod tests;

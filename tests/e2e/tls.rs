@@ -77,10 +77,11 @@ fn asking(authority: &Authority, newest: SslVersion) -> Peer {
 fn knock(peer: &Peer, tls: TlsOptions) -> LinkError {
     let url = format!("wss://127.0.0.1:{}/", peer.port());
     let knocked = Client::builder(url).proxy(None).tls(tls).connect();
-    match knocked.expect_err("nobody speaks STOMP there") {
-        Error::Link(e) => *e,
-        other => panic!("{other:?}"),
-    }
+    let told = knocked.expect_err("nobody speaks STOMP there");
+    let Error::Link(e) = told else {
+        panic!("{told:?}");
+    };
+    *e
 }
 
 #[test]
