@@ -261,11 +261,6 @@ impl Client {
         self.reactor.mailbox()
     }
 
-    #[cfg(test)]
-    pub(crate) fn reactor(&self) -> &Reactor {
-        &self.reactor
-    }
-
     pub(crate) fn user(&self) -> Arc<User> {
         let user = self.user.as_ref().map(Arc::clone);
         user.unwrap_or_else(|| User::new(Arc::clone(self.mailbox())))
@@ -428,3 +423,6 @@ fn system(source: std::io::Error) -> Error {
     }
     .into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,6 +112,11 @@ impl Reactor {
         self.core.phase()
     }
 
+    #[cfg(test)]
+    pub(crate) fn subscriptions(&self) -> usize {
+        self.sinks.len()
+    }
+
     /// Whether the client has ended and everybody has been told.
     pub(crate) fn is_done(&self) -> bool {
         self.core.phase() == Phase::Closed && self.link.is_none()
@@ -538,6 +543,3 @@ fn system(source: io::Error) -> Error {
     }
     .into()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,13 +1,11 @@
-//! What the reactor holds, and lets go of.
+//! What a client holds, and lets go of.
 
 use std::time::Duration;
 
 use hobnail_mock_broker::{MockBroker, Rule, Scenario, drop_it, error, recv};
 
-use crate::{
-    client::Client,
-    error::{Error, Misuse},
-};
+use super::Client;
+use crate::error::{Error, Misuse};
 
 #[test]
 fn a_subscribe_that_fails_leaves_no_queue_behind() {
@@ -19,7 +17,7 @@ fn a_subscribe_that_fails_leaves_no_queue_behind() {
     let broker = MockBroker::start(scenario).unwrap();
     let mut client = Client::builder(broker.url()).proxy(None).connect().unwrap();
     let _kept = client.subscription("/queue/a").id("a").subscribe().unwrap();
-    assert_eq!(client.reactor().sinks.len(), 1);
+    assert_eq!(client.reactor.subscriptions(), 1);
     let taken = client.subscription("/queue/b").id("a").subscribe();
     assert!(matches!(
         taken,
@@ -30,7 +28,7 @@ fn a_subscribe_that_fails_leaves_no_queue_behind() {
     assert!(matches!(late, Err(Error::Timeout(_))));
     let refused = client.subscription("/queue/refused").subscribe();
     assert!(matches!(refused, Err(Error::Broker(_))), "{refused:?}");
-    assert_eq!(client.reactor().sinks.len(), 1);
+    assert_eq!(client.reactor.subscriptions(), 1);
     client.close().unwrap();
-    assert!(client.reactor().sinks.is_empty());
+    assert_eq!(client.reactor.subscriptions(), 0);
 }
