@@ -3,7 +3,7 @@
 use crate::engine::Plan;
 use crate::script::Between;
 use crate::script::units::pieces;
-use crate::ws::{Opcode, write_frame};
+use crate::ws::{Opcode, write_frame, write_spoilt};
 use std::time::Duration;
 
 /// What a connection writes next.
@@ -11,8 +11,18 @@ use std::time::Duration;
 pub(crate) enum Chunk {
     /// Octets, and how many of them are written already.
     Octets(Vec<u8>, usize),
-    /// Nothing for a while.
-    Pause(Duration),
+    /// Octets of which a few at a time are written, with a pause after each
+    /// piece.
+    Drip {
+        /// All of them.
+        octets: Vec<u8>,
+        /// How many are written already.
+        done: usize,
+        /// The length of a piece.
+        piece: usize,
+        /// The pause.
+        gap: Duration,
+    },
     /// The end of what is written.
     Fin,
     /// The end of everything.
@@ -22,6 +32,22 @@ pub(crate) enum Chunk {
 impl Chunk {
     pub(crate) fn octets(octets: Vec<u8>) -> Self {
         Self::Octets(octets, 0)
+    }
+
+    /// How long the pauses take that are still to come.
+    pub(crate) fn pauses(&self) -> Duration {
+        match self {
+            Self::Drip {
+                octets,
+                done,
+                piece,
+                gap,
+            } => {
+                let pieces = (octets.len() - done).div_ceil(*piece);
+                gap.saturating_mul(u32::try_from(pieces).unwrap_or(u32::MAX))
+            }
+            Self::Octets(..) | Self::Fin | Self::Rst => Duration::ZERO,
+        }
     }
 }
 
@@ -41,7 +67,18 @@ pub(crate) fn lay(octets: &[u8], binary: bool, plan: &Plan) -> Vec<Chunk> {
             (_, _) => Opcode::Continuation,
         };
         let last = i + 1 == parts.len();
-        write_frame(last, opcode, part, &mut wire);
+        let mut first = if last { 0x80 } else { 0 };
+        first |= match plan.opcode.filter(|_| i == 0) {
+            Some(bits) => bits & 0x0f,
+            None => opcode.bits(),
+        };
+        first |= match plan.rsv {
+            Some(1) => 0x40,
+            Some(2) => 0x20,
+            Some(3) => 0x10,
+            Some(_) | None => 0,
+        };
+        write_spoilt(first, plan.mask, part, &mut wire);
         match plan.between.filter(|_| !last) {
             Some(Between::Ping) => write_frame(true, Opcode::Ping, b"between", &mut wire),
             Some(Between::Pong) => write_frame(true, Opcode::Pong, b"between", &mut wire),
@@ -58,15 +95,15 @@ pub(crate) fn pour(mut wire: Vec<u8>, plan: &Plan) -> Vec<Chunk> {
         wire.truncate(n);
     }
     let mut chunks = Vec::new();
-    match plan.drip {
-        Some((bytes, gap)) => {
-            for piece in wire.chunks(bytes.max(1)) {
-                chunks.push(Chunk::octets(piece.to_vec()));
-                chunks.push(Chunk::Pause(gap));
-            }
-        }
-        None => chunks.push(Chunk::octets(wire)),
-    }
+    chunks.push(match plan.drip {
+        Some((piece, gap)) => Chunk::Drip {
+            octets: wire,
+            done: 0,
+            piece: piece.max(1),
+            gap,
+        },
+        None => Chunk::octets(wire),
+    });
     if plan.truncate.is_some() {
         chunks.push(Chunk::Fin);
     }
@@ -107,13 +144,28 @@ mod tests {
             ..Plan::default()
         };
         let chunks = lay(b"abcdef", false, &plan);
-        let expected = [
-            Chunk::octets(b"\x81\x06".to_vec()),
-            Chunk::Pause(gap),
-            Chunk::octets(b"a".to_vec()),
-            Chunk::Pause(gap),
-            Chunk::Fin,
-        ];
+        let dripped = Chunk::Drip {
+            octets: b"\x81\x06a".to_vec(),
+            done: 0,
+            piece: 2,
+            gap,
+        };
+        assert_eq!(dripped.pauses(), 2 * gap);
+        let expected = [dripped, Chunk::Fin];
         assert_eq!(chunks, expected);
+    }
+
+    #[test]
+    fn heads_are_damaged_as_told() {
+        let plan = Plan {
+            cut: Some(Cut::At(vec![1])),
+            between: Some(Between::Pong),
+            rsv: Some(1),
+            opcode: Some(3),
+            mask: Some([1, 2, 3, 4]),
+            ..Plan::default()
+        };
+        let wire = b"\x43\x81\x01\x02\x03\x04`\x8a\x07between\xc0\x81\x01\x02\x03\x04c";
+        assert_eq!(lay(b"ab", false, &plan), [Chunk::octets(wire.to_vec())]);
     }
 }

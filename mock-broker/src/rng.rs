@@ -28,6 +28,16 @@ impl Rng {
         }
     }
 
+    /// So many octets.
+    pub(crate) fn octets(&mut self, n: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(n + 8);
+        while out.len() < n {
+            out.extend_from_slice(&self.next().to_le_bytes());
+        }
+        out.truncate(n);
+        out
+    }
+
     /// True with probability `p`.
     pub(crate) fn chance(&mut self, p: f64) -> bool {
         // 53 bits are what an f64 holds exactly.

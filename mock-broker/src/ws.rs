@@ -21,7 +21,7 @@ pub(crate) enum Opcode {
 }
 
 impl Opcode {
-    fn bits(self) -> u8 {
+    pub(crate) fn bits(self) -> u8 {
         match self {
             Self::Continuation => CONTINUATION,
             Self::Text => TEXT,
@@ -35,19 +35,31 @@ impl Opcode {
 
 /// Appends one unmasked frame with a minimal length field.
 pub(crate) fn write_frame(fin: bool, opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
-    out.push(if fin { 0x80 } else { 0 } | opcode.bits());
+    let first = if fin { 0x80 } else { 0 } | opcode.bits();
+    write_spoilt(first, None, payload, out);
+}
+
+/// Appends a frame whose first octet and mask may be illegal.
+pub(crate) fn write_spoilt(first: u8, mask: Option<[u8; 4]>, payload: &[u8], out: &mut Vec<u8>) {
+    let masked = if mask.is_some() { 0x80 } else { 0 };
+    out.push(first);
     match payload.len() {
-        len @ 0..=125 => out.push(len as u8),
+        len @ 0..=125 => out.push(masked | len as u8),
         len @ 126..=0xffff => {
-            out.push(126);
+            out.push(masked | 126);
             out.extend_from_slice(&(len as u16).to_be_bytes());
         }
         len => {
-            out.push(127);
+            out.push(masked | 127);
             out.extend_from_slice(&(len as u64).to_be_bytes());
         }
     }
-    out.extend_from_slice(payload);
+    let Some(mask) = mask else {
+        out.extend_from_slice(payload);
+        return;
+    };
+    out.extend_from_slice(&mask);
+    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(o, k)| o ^ k));
 }
 
 /// Appends a Close frame; the reason is cut to what a control frame holds.

@@ -1,9 +1,9 @@
 //! Heart-beats, in both directions.
 
 use super::conn::Phase;
+use super::run::{Cx, Event, Run};
 use super::session::Refused;
 use super::{Engine, Output, Plan, Timer};
-use crate::script::Direction;
 use crate::transcript::{Note, What};
 use std::time::Duration;
 
@@ -32,6 +32,18 @@ impl Engine {
         let now = self.now;
         if let Some(c) = self.conns.get_mut(&conn) {
             c.beats.last_in = now;
+        }
+        self.active(conn);
+    }
+
+    /// Octets came or are leaving: the connection is not idle.
+    pub(super) fn active(&mut self, conn: u64) {
+        let now = self.now;
+        if let Some(c) = self.conns.get_mut(&conn) {
+            c.active = now;
+            for (rule, part) in std::mem::take(&mut c.gathered.idle) {
+                self.arm_idle(conn, rule, part);
+            }
         }
     }
 
@@ -71,7 +83,7 @@ impl Engine {
             .map_or(Duration::ZERO, |span| span.pick(&mut self.rng));
         let pause =
             Duration::try_from_secs_f64(interval.as_secs_f64() * beats.factor).unwrap_or(interval);
-        let at = beats.last_out + pause + jitter;
+        let at = beats.last_out.saturating_add(pause).saturating_add(jitter);
         let generation = beats.generation;
         self.arm(at.max(self.now), Timer::BeatOut { conn, generation });
     }
@@ -108,18 +120,33 @@ impl Engine {
         if due {
             c.beats.last_out = now;
             if !c.beats.stopped {
-                let octets = c.beats.octets.clone();
-                self.record(conn, What::BeatOut);
-                let how = Plan::default();
-                self.outputs.push_back(Output::Message {
-                    conn,
-                    octets,
-                    binary: false,
-                    how,
-                });
+                if self.watches.beats {
+                    let actions = self.fire(conn, Event::BeatDue);
+                    self.run(Run::new(conn, Cx::Beat, actions));
+                } else {
+                    self.send_beat(conn);
+                }
             }
         }
         self.arm_beat(conn);
+    }
+
+    /// One heart-beat of the broker, or as many as the script wants at a time.
+    pub(super) fn send_beat(&mut self, conn: u64) {
+        let Some(c) = self.conns.get(&conn).filter(|c| c.phase == Phase::Open) else {
+            return;
+        };
+        let (octets, burst) = (c.beats.octets.clone(), c.beats.burst);
+        self.active(conn);
+        for _ in 0..burst {
+            self.record(conn, What::BeatOut);
+            self.outputs.push_back(Output::Message {
+                conn,
+                octets: octets.clone(),
+                binary: false,
+                how: Plan::default(),
+            });
+        }
     }
 
     pub(super) fn beat_in(&mut self, conn: u64, generation: u64) {
@@ -133,8 +160,7 @@ impl Engine {
         let Some(tolerance) = c.beats.tolerance else {
             return;
         };
-        let deaf = matches!(c.hole, Some(Direction::In | Direction::Both));
-        if deaf || c.is_suspended() {
+        if c.holes.is_deaf() || c.is_suspended() {
             // Nothing can be heard, or nothing is expected: no reason to end.
             c.beats.last_in = now;
         }

@@ -1,9 +1,11 @@
 //! What the engine knows of one connection.
 
 use crate::http::Request;
-use crate::script::{Between, Cut, Direction, Kind, Span};
+use crate::script::START;
+use crate::script::units::glob;
+use crate::script::{Between, Cut, Direction, HeadFault, Kind, Span};
 use crate::wire::{Decoder, Frame, Limits, Version};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// How far a connection has come.
@@ -45,9 +47,92 @@ pub(super) struct Conn {
     pub(super) held: BTreeMap<String, Vec<Frame>>,
     pub(super) beats: Beats,
     pub(super) mute_pong: bool,
-    pub(super) hole: Option<Direction>,
-    /// Stale timers are told by this number.
-    pub(super) hole_generation: u64,
+    pub(super) holes: Holes,
+    /// Which destinations are silent, and until when.
+    pub(super) silences: Silences,
+    /// Lists of actions that wait in a `delay`.
+    pub(super) delayed: usize,
+    /// The state that rules may ask for; `None` is `"start"`.
+    pub(super) state: Option<Box<str>>,
+    /// When the last octet came or left.
+    pub(super) active: Duration,
+    pub(super) gathered: Gathered,
+}
+
+/// Where a rule's trigger has come to. A part of it is named by the rule's
+/// position and its own.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// Conditions that have come true by a timer.
+    pub(super) met: BTreeSet<(usize, usize)>,
+    /// Spans since a mark that are running.
+    pub(super) running: BTreeSet<(usize, usize)>,
+    /// Rules of several conditions that have fired.
+    pub(super) fired: BTreeSet<usize>,
+    /// Idle triggers that have fired, and wait for the next octet.
+    pub(super) idle: BTreeSet<(usize, usize)>,
+}
+
+/// Destinations of which nothing is delivered, and until when.
+#[derive(Debug, Default)]
+pub(super) struct Silences(Vec<(String, Option<Duration>)>);
+
+impl Silences {
+    pub(super) fn add(&mut self, pattern: String, until: Option<Duration>) {
+        self.0.retain(|(p, _)| *p != pattern);
+        self.0.push((pattern, until));
+    }
+
+    pub(super) fn covers(&self, destination: &str, now: Duration) -> bool {
+        self.0.iter().any(|(pattern, until)| {
+            until.is_none_or(|until| now < until) && glob(pattern, destination)
+        })
+    }
+}
+
+/// The two directions in which nothing gets through, each with the number of
+/// the hole, by which stale timers are told.
+#[derive(Debug, Default)]
+pub(super) struct Holes {
+    inward: Option<u64>,
+    outward: Option<u64>,
+    last: u64,
+}
+
+impl Holes {
+    /// Opens one; its number.
+    pub(super) fn open(&mut self, direction: Direction) -> u64 {
+        self.last += 1;
+        if direction != Direction::Out {
+            self.inward = Some(self.last);
+        }
+        if direction != Direction::In {
+            self.outward = Some(self.last);
+        }
+        self.last
+    }
+
+    /// Closes what is still open of a hole; whether anything was.
+    pub(super) fn close(&mut self, number: u64) -> bool {
+        let before = self.direction();
+        self.inward = self.inward.filter(|n| *n != number);
+        self.outward = self.outward.filter(|n| *n != number);
+        before != self.direction()
+    }
+
+    /// What gets lost now.
+    pub(super) fn direction(&self) -> Option<Direction> {
+        match (self.inward, self.outward) {
+            (Some(_), Some(_)) => Some(Direction::Both),
+            (Some(_), None) => Some(Direction::In),
+            (None, Some(_)) => Some(Direction::Out),
+            (None, None) => None,
+        }
+    }
+
+    pub(super) fn is_deaf(&self) -> bool {
+        self.inward.is_some()
+    }
 }
 
 impl Conn {
@@ -71,9 +156,18 @@ impl Conn {
             held: BTreeMap::new(),
             beats: Beats::default(),
             mute_pong: false,
-            hole: None,
-            hole_generation: 0,
+            holes: Holes::default(),
+            silences: Silences::default(),
+            delayed: 0,
+            state: None,
+            active: Duration::ZERO,
+            gathered: Gathered::default(),
         }
+    }
+
+    /// Whether a rule that asks for a state is for this connection now.
+    pub(super) fn is_in(&self, state: &str) -> bool {
+        self.state.as_deref().unwrap_or(START) == state
     }
 
     pub(super) fn is_suspended(&self) -> bool {
@@ -111,6 +205,8 @@ pub(super) struct Shapes {
     pub(super) frag: Sticky<(Cut, Option<Between>)>,
     pub(super) join: Sticky<(usize, Duration)>,
     pub(super) kind: Sticky<Kind>,
+    pub(super) head: Sticky<HeadFault>,
+    /// Octets at a time, and the pause after each piece.
     pub(super) drip: Sticky<(usize, Duration)>,
     /// Frames that wait to be joined: how many, and their octets.
     pub(super) joined: (usize, Vec<u8>),
@@ -167,6 +263,8 @@ pub(super) struct Beats {
     pub(super) factor: f64,
     pub(super) jitter: Option<Span>,
     pub(super) octets: Vec<u8>,
+    /// So many at a time.
+    pub(super) burst: u32,
     pub(super) generation: u64,
 }
 
@@ -181,6 +279,7 @@ impl Default for Beats {
             factor: 0.8,
             jitter: None,
             octets: b"\n".to_vec(),
+            burst: 1,
             generation: 0,
         }
     }

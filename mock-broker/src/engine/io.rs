@@ -242,6 +242,12 @@ pub struct Plan {
     pub drip: Option<(usize, Duration)>,
     /// Only so many octets of the WebSocket frames are written; FIN follows.
     pub truncate: Option<usize>,
+    /// This reserved bit (1, 2 or 3) is set in each WebSocket frame.
+    pub rsv: Option<u8>,
+    /// The first WebSocket frame has this opcode.
+    pub opcode: Option<u8>,
+    /// The WebSocket frames are masked with this key.
+    pub mask: Option<[u8; 4]>,
 }
 
 impl fmt::Debug for Input<'_> {

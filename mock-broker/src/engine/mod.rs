@@ -17,17 +17,19 @@ mod run;
 mod session;
 mod shape;
 mod storm;
+mod template;
 mod tokens;
+mod triggers;
 mod upgrade;
 mod web;
 
 pub use io::{Input, Output, Plan};
 
 use crate::rng::Rng;
-use crate::script::{Rule, Scenario, Stage, Trigger};
+use crate::script::{Origin, Rule, Scenario, Stage};
 use crate::transcript::{How, Journal, Note, Transcript, What};
 use crate::wire::Frame;
-use conn::{Conn, Phase};
+use conn::{Conn, Phase, Silences};
 use hub::Hub;
 use run::{Cx, Event, Run};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -37,6 +39,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use storm::Gale;
 use tokens::Tokens;
+use triggers::{Conditions, Watches};
 use web::Web;
 
 /// The broker.
@@ -45,8 +48,12 @@ pub struct Engine {
     rules: Arc<[Rule]>,
     /// How often each rule has fired.
     fired: Vec<u64>,
-    /// Which kinds of triggers there are at all: most scenarios have few.
     watches: Watches,
+    conditions: Conditions,
+    /// Of every connection.
+    silences: Silences,
+    /// Storms that blow.
+    gales: usize,
     now: Duration,
     port: u16,
     conns: BTreeMap<u64, Conn>,
@@ -66,14 +73,6 @@ pub struct Engine {
     issued: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Watches {
-    recv: bool,
-    send: bool,
-    frames_out: bool,
-    bytes_out: bool,
-}
-
 /// A trigger that waits until the engine is done with what it is doing.
 #[derive(Debug)]
 enum Pending {
@@ -81,18 +80,46 @@ enum Pending {
     FramesOut(u64),
     BytesOut(u64, u64),
     Stage(Stage),
+    Conditions,
 }
 
 #[derive(Debug)]
 enum Timer {
-    BeatOut { conn: u64, generation: u64 },
-    BeatIn { conn: u64, generation: u64 },
-    Token { conn: u64 },
-    Rule { conn: u64, rule: usize },
-    Join { conn: u64, generation: u64 },
-    Heal { conn: u64, generation: u64 },
-    Listen { generation: u64 },
-    Handshake { conn: u64 },
+    BeatOut {
+        conn: u64,
+        generation: u64,
+    },
+    BeatIn {
+        conn: u64,
+        generation: u64,
+    },
+    Token {
+        conn: u64,
+    },
+    /// A rule, and the part of its trigger.
+    Rule {
+        conn: u64,
+        at: (usize, usize),
+    },
+    Idle {
+        conn: u64,
+        at: (usize, usize),
+        span: Duration,
+    },
+    Join {
+        conn: u64,
+        generation: u64,
+    },
+    Heal {
+        conn: u64,
+        number: u64,
+    },
+    Listen {
+        generation: u64,
+    },
+    Handshake {
+        conn: u64,
+    },
     Resume(Box<Run>),
     Storm(Box<Gale>),
 }
@@ -113,17 +140,14 @@ impl Engine {
     pub fn new(scenario: Scenario) -> Self {
         let bounds = scenario.bounds;
         let rules: Arc<[Rule]> = scenario.rules.clone().into();
-        let has = |f: fn(&Trigger) -> bool| rules.iter().any(|r| f(&r.trigger));
-        let watches = Watches {
-            recv: has(|t| matches!(t, Trigger::Recv(_) | Trigger::FramesIn(_))),
-            send: has(|t| matches!(t, Trigger::Send(_))),
-            frames_out: has(|t| matches!(t, Trigger::FramesOut(_))),
-            bytes_out: has(|t| matches!(t, Trigger::BytesOut(_))),
-        };
+        let watches = Watches::new(&rules);
         let hub = Hub::new(bounds.queue, bounds.unacked.max(1));
         let mut engine = Self {
             fired: vec![0; rules.len()],
             watches,
+            conditions: Conditions::default(),
+            silences: Silences::default(),
+            gales: 0,
             now: Duration::ZERO,
             port: 0,
             conns: BTreeMap::new(),
@@ -312,16 +336,17 @@ impl Engine {
                 Timer::BeatOut { conn, generation } => self.beat_out(conn, generation),
                 Timer::BeatIn { conn, generation } => self.beat_in(conn, generation),
                 Timer::Token { conn } => self.check_token(conn),
-                Timer::Rule { conn, rule } => self.rule_due(conn, rule),
+                Timer::Rule { conn, at } => self.rule_due(conn, at),
+                Timer::Idle { conn, at, span } => self.idle_due(conn, at, span),
                 Timer::Join { conn, generation } => self.join_due(conn, generation),
-                Timer::Heal { conn, generation } => self.heal(conn, generation),
+                Timer::Heal { conn, number } => self.heal(conn, number),
                 Timer::Listen { generation } => {
                     if generation == self.refusals {
                         self.listen_again();
                     }
                 }
                 Timer::Handshake { conn } => self.handshake_due(conn),
-                Timer::Resume(run) => self.run(*run),
+                Timer::Resume(run) => self.resume(*run),
                 Timer::Storm(gale) => self.blow(*gale),
             }
             self.settle();
@@ -343,7 +368,10 @@ impl Engine {
                 self.record(conn, What::Note(Note::ScriptLoop));
                 continue;
             }
-            budget -= 1;
+            // Counters only grow: they cannot go in circles.
+            if !matches!(pending, Pending::FramesOut(_) | Pending::BytesOut(..)) {
+                budget -= 1;
+            }
             self.fire_pending(conn, pending);
         }
     }
@@ -354,7 +382,7 @@ impl Engine {
         self.record(conn, What::Tcp);
         let due = now.saturating_add(self.scenario.bounds.handshake);
         self.arm(due, Timer::Handshake { conn });
-        self.arm_rules(conn, crate::script::Origin::Tcp);
+        self.arm_rules(conn, &Origin::Tcp);
         let actions = self.fire(conn, Event::Stage(Stage::Tcp));
         self.run(Run::new(conn, Cx::None, actions));
     }
@@ -424,6 +452,7 @@ impl Engine {
             return;
         };
         if c.phase == Phase::Open && !c.mute_pong {
+            self.active(conn);
             self.outputs.push_back(Output::Pong {
                 conn,
                 octets: octets.to_vec(),
@@ -448,7 +477,7 @@ impl Engine {
         self.outputs.push_back(Output::Refuse);
         if let Some(span) = span {
             self.arm(
-                self.now + span,
+                self.now.saturating_add(span),
                 Timer::Listen {
                     generation: self.refusals,
                 },

@@ -304,7 +304,7 @@ impl Engine {
             }
         }
         if fresh {
-            self.arm_rules(conn, Origin::Connected);
+            self.arm_rules(conn, &Origin::Connected);
             self.triggers
                 .push_back((conn, Pending::Stage(Stage::Connected)));
         }

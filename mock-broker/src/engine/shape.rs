@@ -13,9 +13,16 @@ impl Engine {
     /// follow it. A suspended session gets its MESSAGEs later.
     pub(super) fn emit(&mut self, conn: u64, frame: Frame, then: Option<(u16, String)>) {
         let most = self.scenario.bounds.held;
+        let now = self.now;
         let Some(c) = self.conns.get_mut(&conn).filter(|c| c.phase == Phase::Open) else {
             return;
         };
+        if frame.command == "MESSAGE" {
+            let destination = frame.header("destination").unwrap_or_default();
+            if c.silences.covers(destination, now) || self.silences.covers(destination, now) {
+                return;
+            }
+        }
         if let Some(session) = c.session.as_mut().filter(|s| s.suspended.is_some()) {
             if frame.command == "MESSAGE" {
                 if session.waiting.len() < most {
@@ -60,11 +67,16 @@ impl Engine {
             }
         }
         c.beats.last_out = now;
+        c.active = now;
+        let woken = !c.gathered.idle.is_empty();
         c.frames_out += 1;
         let before = c.bytes_out;
         c.bytes_out += octets.len() as u64;
         let (frames, after) = (c.frames_out, c.bytes_out);
         self.record(conn, What::Sent(frame.clone()));
+        if woken {
+            self.active(conn);
+        }
         if self.watches.frames_out {
             self.triggers.push_back((conn, Pending::FramesOut(frames)));
         }
@@ -93,7 +105,10 @@ impl Engine {
             self.flush_join(conn);
         } else if *count == 1 {
             let generation = c.shapes.join_generation;
-            self.arm(self.now + within, Timer::Join { conn, generation });
+            self.arm(
+                self.now.saturating_add(within),
+                Timer::Join { conn, generation },
+            );
         }
     }
 
@@ -129,6 +144,7 @@ impl Engine {
         let kind = shapes.kind.take();
         let frag = shapes.frag.take();
         let drip = shapes.drip.take();
+        let head = shapes.head.take().unwrap_or_default();
         let offsets = shapes
             .split
             .take()
@@ -162,6 +178,12 @@ impl Engine {
                 between,
                 drip,
                 truncate,
+                rsv: head.rsv,
+                opcode: head.opcode,
+                mask: head.mask.then(|| {
+                    let [a, b, c, d, ..] = self.rng.next().to_le_bytes();
+                    [a, b, c, d]
+                }),
             };
             self.outputs.push_back(Output::Message {
                 conn,
@@ -182,15 +204,23 @@ impl Engine {
 fn padded(frame: &Frame, mangles: &[Mangle]) -> Option<Frame> {
     let mut out: Option<Frame> = None;
     for mangle in mangles {
-        if let Mangle::Pad { headers, body } = mangle {
-            let out = out.get_or_insert_with(|| frame.clone());
-            for i in 0..*headers {
-                out.headers.push((format!("pad-{i}"), "x".to_owned()));
+        match mangle {
+            Mangle::Corrupt(_) => {}
+            Mangle::Pad { headers, body } => {
+                let out = out.get_or_insert_with(|| frame.clone());
+                for i in 0..*headers {
+                    out.headers.push((format!("pad-{i}"), "x".to_owned()));
+                }
+                out.body.resize(out.body.len() + body, b'x');
+                if *body > 0 {
+                    out.set("content-length", out.body.len().to_string());
+                }
             }
-            out.body.resize(out.body.len() + body, b'x');
-            if *body > 0 {
-                out.set("content-length", out.body.len().to_string());
+            Mangle::Header(name, value) => {
+                let out = out.get_or_insert_with(|| frame.clone());
+                out.set(name, value.as_str());
             }
+            Mangle::Instead(filled) => out = Some(filled.as_ref().clone()),
         }
     }
     out

@@ -11,6 +11,9 @@ const STEP: Duration = Duration::from_millis(1);
 /// So many messages at most per step, if the loop was held up.
 const MOST: u64 = 10_000;
 
+/// Storms at a time at most: a rule may let one loose for each MESSAGE.
+const MOST_GALES: usize = 64;
+
 /// A storm that blows.
 #[derive(Debug)]
 pub(super) struct Gale {
@@ -22,6 +25,11 @@ pub(super) struct Gale {
 
 impl Engine {
     pub(super) fn begin_storm(&mut self, conn: u64, storm: Storm) {
+        if self.gales >= MOST_GALES {
+            self.fault(conn, format!("no storm: {MOST_GALES} are blowing"));
+            return;
+        }
+        self.gales += 1;
         let span = storm.span.pick(&mut self.rng);
         let Storm {
             dest, rate, burst, ..
@@ -59,10 +67,13 @@ impl Engine {
                         message: refused.message,
                     }),
                 );
+                self.gales -= 1;
                 return;
             }
         }
-        if gale.sent < gale.total {
+        if gale.sent >= gale.total {
+            self.gales -= 1;
+        } else {
             let next = (gale.sent / burst) as f64 * burst as f64 / gale.storm.rate;
             let at = gale.began + Duration::try_from_secs_f64(next).unwrap_or(STEP);
             self.arm(at.max(self.now + STEP), Timer::Storm(Box::new(gale)));

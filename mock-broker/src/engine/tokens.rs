@@ -40,7 +40,7 @@ impl Tokens {
         let Some(token) = self.0.get_mut(token) else {
             return false;
         };
-        token.dead |= token.ends + leeway <= now;
+        token.dead |= token.ends.saturating_add(leeway) <= now;
         !token.dead
     }
 

@@ -94,7 +94,7 @@ impl Engine {
         if c.phase != Phase::Tcp || c.hung || now < c.since.saturating_add(bound) {
             return;
         }
-        if c.hole.is_some() {
+        if c.holes.direction().is_some() {
             self.arm(now.saturating_add(bound), Timer::Handshake { conn });
             return;
         }
@@ -130,6 +130,7 @@ impl Engine {
         });
         c.phase = Phase::Open;
         c.beats.last_in = self.now;
+        c.active = self.now;
         c.promised = match subprotocol.as_deref() {
             Some("v12.stomp") => Some(Version::V1_2),
             Some("v11.stomp") => Some(Version::V1_1),
@@ -147,7 +148,7 @@ impl Engine {
             subprotocol,
             bad_accept,
         });
-        self.arm_rules(conn, Origin::Open);
+        self.arm_rules(conn, &Origin::Open);
         let actions = self.fire(conn, Event::Stage(Stage::Open));
         self.run(Run::new(conn, Cx::None, actions));
     }

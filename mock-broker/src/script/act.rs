@@ -1,8 +1,8 @@
 //! The words for [`Action`]s.
 
 use super::action::{
-    Action, BeatAction, Corrupt, Direction, ErrorAction, Kind, Order, RawAs, Shape, ShapeAction,
-    Storm, TlsFault,
+    Action, BeatAction, Corrupt, Direction, ErrorAction, Garbage, HeadFault, Kind, Order, RawAs,
+    Shape, ShapeAction, Storm, TlsFault,
 };
 use super::units::{Cut, Size, Span};
 use crate::http::Response;
@@ -133,6 +133,40 @@ pub fn drip(bytes: usize, gap: Duration) -> ShapeAction {
     shape(Shape::Drip { bytes, gap })
 }
 
+/// So many octets per second.
+pub fn rate(octets: u64) -> ShapeAction {
+    shape(Shape::Rate(octets))
+}
+
+/// WebSocket frames with a reserved bit: 1, 2 or 3.
+pub fn ws_rsv(bit: u8) -> ShapeAction {
+    ws(HeadFault {
+        rsv: Some(bit),
+        ..HeadFault::default()
+    })
+}
+
+/// WebSocket messages with this opcode.
+pub fn ws_opcode(opcode: u8) -> ShapeAction {
+    ws(HeadFault {
+        opcode: Some(opcode),
+        ..HeadFault::default()
+    })
+}
+
+/// WebSocket frames that are masked.
+pub fn ws_mask() -> ShapeAction {
+    ws(HeadFault {
+        mask: true,
+        ..HeadFault::default()
+    })
+}
+
+/// WebSocket frames with a damaged head.
+pub fn ws(fault: HeadFault) -> ShapeAction {
+    shape(Shape::Ws(fault))
+}
+
 /// Frames are laid on the wire plainly again.
 pub fn plain() -> Action {
     Action::Plain
@@ -181,6 +215,16 @@ pub fn blackhole_for(direction: Direction, span: impl Into<Span>) -> Action {
 /// Nothing is read for a while.
 pub fn stall_read(span: impl Into<Span>) -> Action {
     blackhole_for(Direction::In, span)
+}
+
+/// Nothing is written for a while; it comes later.
+pub fn stall_write(span: impl Into<Span>) -> Action {
+    blackhole_for(Direction::Out, span)
+}
+
+/// Sends what a broken proxy sends.
+pub fn garbage(what: Garbage) -> Action {
+    Action::Garbage(what)
 }
 
 /// Sends a WebSocket ping.
@@ -258,6 +302,16 @@ pub fn beats_as(octets: &[u8]) -> Action {
     Action::Beat(BeatAction::As(octets.to_vec()))
 }
 
+/// The broker's heart-beats come later by a random time up to this.
+pub fn beats_jitter(span: impl Into<Span>) -> Action {
+    Action::Beat(BeatAction::Jitter(span.into()))
+}
+
+/// The broker's heart-beats come so many at a time.
+pub fn beats_burst(n: u32) -> Action {
+    Action::Beat(BeatAction::Burst(n))
+}
+
 /// Takes the CONNECT on a live session as a renewal of its credentials.
 pub fn rebind() -> Action {
     Action::Rebind
@@ -287,6 +341,32 @@ pub fn storm(dest: &str, rate: f64, span: impl Into<Span>, size: impl Into<Size>
         size: size.into(),
         burst: 1,
     }
+}
+
+/// No MESSAGE of a destination reaches the connection any more.
+pub fn silence(dest: &str) -> Action {
+    Action::Silence {
+        dest: dest.to_owned(),
+        span: None,
+    }
+}
+
+/// No MESSAGE of a destination reaches the connection for a while.
+pub fn silence_for(dest: &str, span: impl Into<Span>) -> Action {
+    Action::Silence {
+        dest: dest.to_owned(),
+        span: Some(span.into()),
+    }
+}
+
+/// The connection goes into another state.
+pub fn goto(state: &str) -> Action {
+    Action::Goto(state.to_owned())
+}
+
+/// Says that the client has failed, and why.
+pub fn fail(words: &str) -> Action {
+    Action::Fail(words.to_owned())
 }
 
 /// Sets a mark.

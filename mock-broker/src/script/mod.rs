@@ -14,8 +14,8 @@ mod trigger;
 pub(crate) mod units;
 
 pub use action::{
-    Action, BeatAction, Between, Corrupt, Direction, ErrorAction, Kind, Order, RawAs, Shape,
-    ShapeAction, Storm, TlsFault,
+    Action, BeatAction, Between, Corrupt, Direction, ErrorAction, Garbage, HeadFault, Kind, Order,
+    RawAs, Shape, ShapeAction, Storm, TlsFault,
 };
 pub use http::HttpRule;
 pub use oauth::{OAuth, OAuthClient, Refresh};
@@ -27,6 +27,11 @@ pub use units::{Cut, Size, Span};
 use crate::wire::{Limits, Version};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// The state in which each connection begins.
+pub const START: &str = "start";
+/// The state for which no rule is needed: nothing follows it.
+pub const END: &str = "end";
 
 /// How the broker is set up, and its rules. The default is a correct broker
 /// that lets everybody in.

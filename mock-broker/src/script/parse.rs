@@ -95,10 +95,12 @@ pub(super) fn check(rule: &Rule) -> Result<(), String> {
 }
 
 fn fits(action: &Action, trigger: &Trigger) -> Result<(), String> {
-    let frame = matches!(trigger, Trigger::Recv(_) | Trigger::Send(_));
-    let leaving = matches!(trigger, Trigger::Send(_));
-    let upgrade = *trigger == Trigger::Stage(Stage::Upgrade);
-    let tcp = *trigger == Trigger::Stage(Stage::Tcp);
+    let has = |f: fn(&Trigger) -> bool| trigger.parts().iter().any(f);
+    let frame = has(|t| matches!(t, Trigger::Recv(_) | Trigger::Send(_)));
+    let leaving = has(|t| matches!(t, Trigger::Send(_)));
+    let upgrade = has(|t| *t == Trigger::Stage(Stage::Upgrade));
+    let tcp = has(|t| *t == Trigger::Stage(Stage::Tcp));
+    let overlap = has(|t| *t == Trigger::Overlap);
     let (fine, message) = match action {
         Action::Http(_) | Action::Redirect(_) | Action::Subprotocol(_) | Action::BadAccept => (
             upgrade,
@@ -118,12 +120,12 @@ fn fits(action: &Action, trigger: &Trigger) -> Result<(), String> {
             "`hold`, `corrupt` and `pad` need a leaving frame: \"on\":{\"send\":..}",
         ),
         Action::Rebind => (
-            frame || *trigger == Trigger::Overlap,
+            frame || overlap,
             "`rebind` needs \"on\":{\"recv\":\"CONNECT\"} or \"overlap\"",
         ),
         Action::Drop => (
-            frame || matches!(trigger, Trigger::TokenExpired | Trigger::Overlap),
-            "`drop` needs a frame, \"token-expired\" or \"overlap\"",
+            frame || overlap || has(|t| matches!(t, Trigger::TokenExpired | Trigger::BeatDue)),
+            "`drop` needs a frame, \"token-expired\", \"overlap\" or \"hb-due\"",
         ),
         Action::Seq(lists) | Action::Pick(lists) => {
             return lists
@@ -150,6 +152,10 @@ fn fits(action: &Action, trigger: &Trigger) -> Result<(), String> {
         | Action::Kick
         | Action::Expire(_)
         | Action::Storm(_)
+        | Action::Silence { .. }
+        | Action::Garbage(_)
+        | Action::Goto(_)
+        | Action::Fail(_)
         | Action::Mark(_)
         | Action::Log(_) => return Ok(()),
     };
@@ -255,10 +261,6 @@ mod tests {
             (r#"{"expect":[]}"#, "not supported yet"),
             (r#"{"v":2}"#, "version 1"),
             (
-                r#"{"rules":[{"on":"tcp","do":[{"garbage":"html-502"}]}]}"#,
-                "not supported yet",
-            ),
-            (
                 r#"{"rules":[{"on":"open","do":[{"http":{"status":401}}]}]}"#,
                 "upgrade",
             ),
@@ -285,8 +287,8 @@ mod tests {
                 "exclude",
             ),
             (
-                r#"{"rules":[{"on":{"recv":"A","mark":"B"},"do":[]}]}"#,
-                "combined",
+                r#"{"rules":[{"on":{"recv":"A","idle":"1s"},"do":[]}]}"#,
+                "two events",
             ),
             (r#"{"rules":[{"on":"open","p":2,"do":[]}]}"#, "probability"),
         ] {

@@ -16,6 +16,9 @@ pub struct Rule {
     pub id: Option<String>,
     /// For which connections.
     pub conns: Conns,
+    /// Only for connections in this state; `None` means in any. Each one
+    /// begins in `"start"`.
+    pub state: Option<String>,
     /// When.
     pub trigger: Trigger,
     /// How often at most, over all connections; `None` means without end.
@@ -24,6 +27,8 @@ pub struct Rule {
     pub p: f64,
     /// What is done.
     pub actions: Vec<Action>,
+    /// The state into which the connection goes at the end of the list.
+    pub goto: Option<String>,
 }
 
 impl Rule {
@@ -32,10 +37,12 @@ impl Rule {
         Self {
             id: None,
             conns: Conns::Any,
+            state: None,
             trigger: trigger.into(),
             times: None,
             p: 1.0,
             actions: Vec::new(),
+            goto: None,
         }
     }
 
@@ -56,6 +63,20 @@ impl Rule {
     #[must_use]
     pub fn conns(mut self, conns: impl Into<Conns>) -> Self {
         self.conns = conns.into();
+        self
+    }
+
+    /// Only for connections in this state.
+    #[must_use]
+    pub fn state(mut self, state: &str) -> Self {
+        self.state = Some(state.to_owned());
+        self
+    }
+
+    /// At the end of the list the connection goes into this state.
+    #[must_use]
+    pub fn goto(mut self, state: &str) -> Self {
+        self.goto = Some(state.to_owned());
         self
     }
 
@@ -108,7 +129,8 @@ impl Conns {
             return Some(Self::Between(number(from)?, u64::MAX));
         }
         if let Some((from, to)) = text.split_once("..") {
-            return Some(Self::Between(number(from)?, number(to)?)).filter(|c| *c != Self::Any);
+            let (from, to) = (number(from)?, number(to)?);
+            return (from <= to).then_some(Self::Between(from, to));
         }
         number(text).map(|n| Self::Between(n, n))
     }
@@ -146,8 +168,8 @@ mod tests {
         assert_eq!(of("odd"), Some(vec![1, 3, 5]));
         assert_eq!(of("even"), Some(vec![2, 4]));
         assert_eq!(
-            (of("0"), of("x"), of("+"), of("..")),
-            (None, None, None, None)
+            (of("0"), of("x"), of("+"), of(".."), of("3..1")),
+            (None, None, None, None, None)
         );
     }
 }

@@ -2,9 +2,14 @@
 
 use super::units::{Span, glob};
 use crate::wire::Frame;
-use std::time::Duration;
 
 /// When a rule fires. The functions of [`on`] make them.
+///
+/// Some are *events*, which happen in a moment: stages, frames, `every`,
+/// `idle`, `hb-due`, `token-expired`, `overlap`. The others are *conditions*,
+/// which hold from some moment on: `after`, `frames_in`, `frames_out`,
+/// `bytes_out`, `signal`, `mark`. A condition alone fires when it comes true.
+/// See [`Trigger::and`] for several together.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Trigger {
@@ -14,21 +19,31 @@ pub enum Trigger {
     Recv(FrameTrigger),
     /// A frame is about to leave for the client.
     Send(FrameTrigger),
-    /// Some time has passed, once per connection.
+    /// Some time has passed, once per connection; since a mark, once for each
+    /// time that it is set while no such time is running.
     After {
         /// How long.
         span: Span,
         /// Since what.
         of: Origin,
     },
-    /// Again and again from CONNECTED on.
-    Every(Span),
+    /// Again and again.
+    Every {
+        /// How long each time.
+        span: Span,
+        /// From what on.
+        of: Origin,
+    },
     /// So many frames came on the connection.
     FramesIn(u64),
     /// So many frames left on the connection.
     FramesOut(u64),
     /// So many octets of STOMP left on the connection.
     BytesOut(u64),
+    /// Not one octet has come or left on the open connection for so long.
+    Idle(Span),
+    /// A heart-beat of the broker is about to leave.
+    BeatDue,
     /// The token of a live session has ended.
     TokenExpired,
     /// A CONNECT came for an identity that has a live session.
@@ -37,6 +52,82 @@ pub enum Trigger {
     Signal(String),
     /// A mark was set.
     Mark(String),
+    /// All of these; see [`Trigger::and`].
+    All(Vec<Self>),
+}
+
+impl Trigger {
+    /// Both. With an event among them the rule fires each time that it happens
+    /// while the conditions hold; with conditions alone it fires once per
+    /// connection, as soon as all hold. Two events never happen together.
+    #[must_use]
+    pub fn and(self, other: impl Into<Self>) -> Self {
+        let mut all = Vec::new();
+        for part in [self, other.into()] {
+            match part {
+                Self::All(parts) => all.extend(parts),
+                Self::Stage(_)
+                | Self::Recv(_)
+                | Self::Send(_)
+                | Self::After { .. }
+                | Self::Every { .. }
+                | Self::FramesIn(_)
+                | Self::FramesOut(_)
+                | Self::BytesOut(_)
+                | Self::Idle(_)
+                | Self::BeatDue
+                | Self::TokenExpired
+                | Self::Overlap
+                | Self::Signal(_)
+                | Self::Mark(_) => all.push(part),
+            }
+        }
+        Self::All(all)
+    }
+
+    /// What must come together: mostly one thing.
+    pub(crate) fn parts(&self) -> &[Self] {
+        if let Self::All(parts) = self {
+            parts
+        } else {
+            std::slice::from_ref(self)
+        }
+    }
+
+    /// Whether it happens in a moment, and does not hold from then on.
+    pub(crate) fn is_event(&self) -> bool {
+        match self {
+            Self::Stage(_)
+            | Self::Recv(_)
+            | Self::Send(_)
+            | Self::Every { .. }
+            | Self::Idle(_)
+            | Self::BeatDue
+            | Self::TokenExpired
+            | Self::Overlap => true,
+            Self::After { .. }
+            | Self::FramesIn(_)
+            | Self::FramesOut(_)
+            | Self::BytesOut(_)
+            | Self::Signal(_)
+            | Self::Mark(_) => false,
+            Self::All(parts) => parts.iter().any(Self::is_event),
+        }
+    }
+
+    /// Whether several conditions and no event make it up.
+    pub(crate) fn is_gathering(&self) -> bool {
+        matches!(self, Self::All(_)) && !self.is_event()
+    }
+
+    /// The origin of a span.
+    pub(crate) fn origin(&self) -> Option<(Span, &Origin)> {
+        if let Self::After { span, of } | Self::Every { span, of } = self {
+            Some((*span, of))
+        } else {
+            None
+        }
+    }
 }
 
 /// The stages of a connection.
@@ -56,8 +147,8 @@ pub enum Stage {
     Closed,
 }
 
-/// What `after` counts from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What `after` and `every` count from.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// CONNECTED (the default).
     Connected,
@@ -67,6 +158,9 @@ pub enum Origin {
     Tcp,
     /// The start of the broker; fires once, not per connection.
     Start,
+    /// The moment when a mark is set, on the connection that sets it. A rule
+    /// for certain connections counts on each of these that is open.
+    Mark(String),
 }
 
 /// Which frames of a direction.
@@ -77,7 +171,6 @@ pub struct FrameTrigger {
     nth: Option<u64>,
     every: Option<u64>,
     headers: Vec<(String, String)>,
-    after: Option<Duration>,
 }
 
 impl FrameTrigger {
@@ -88,11 +181,11 @@ impl FrameTrigger {
             nth: None,
             every: None,
             headers: Vec::new(),
-            after: None,
         }
     }
 
-    /// Only the n-th such frame of each connection, from 1.
+    /// Only the n-th such frame of each connection, from 1. Frames count that
+    /// fit everything else the rule asks for.
     #[must_use]
     pub fn nth(mut self, n: u64) -> Self {
         self.nth = Some(n);
@@ -113,11 +206,10 @@ impl FrameTrigger {
         self
     }
 
-    /// Only when CONNECTED is at least so long ago.
+    /// Only while a condition holds; see [`Trigger::and`].
     #[must_use]
-    pub fn after(mut self, span: Duration) -> Self {
-        self.after = Some(span);
-        self
+    pub fn and(self, condition: impl Into<Trigger>) -> Trigger {
+        Trigger::from(self).and(condition)
     }
 
     /// Whether command and headers fit; counting is the engine's affair.
@@ -129,13 +221,9 @@ impl FrameTrigger {
                 .all(|(name, pattern)| frame.header(name).is_some_and(|value| glob(pattern, value)))
     }
 
-    /// Whether the `count`-th fitting frame, so long after CONNECTED, is meant.
-    pub(crate) fn is_due(&self, count: u64, connected: Option<Duration>) -> bool {
-        self.nth.is_none_or(|n| n == count)
-            && self.every.is_none_or(|n| count % n.max(1) == 0)
-            && self
-                .after
-                .is_none_or(|span| connected.is_some_and(|c| c >= span))
+    /// Whether the `count`-th fitting frame is meant.
+    pub(crate) fn is_due(&self, count: u64) -> bool {
+        self.nth.is_none_or(|n| n == count) && self.every.is_none_or(|n| count % n.max(1) == 0)
     }
 }
 
@@ -217,7 +305,30 @@ pub mod on {
 
     /// Again and again from CONNECTED on.
     pub fn every(span: impl Into<Span>) -> Trigger {
-        Trigger::Every(span.into())
+        every_of(span, Origin::Connected)
+    }
+
+    /// Again and again from something else on.
+    pub fn every_of(span: impl Into<Span>, of: Origin) -> Trigger {
+        Trigger::Every {
+            span: span.into(),
+            of,
+        }
+    }
+
+    /// Not one octet has come or left for so long.
+    pub fn idle(span: impl Into<Span>) -> Trigger {
+        Trigger::Idle(span.into())
+    }
+
+    /// A heart-beat of the broker is about to leave.
+    pub fn hb_due() -> Trigger {
+        Trigger::BeatDue
+    }
+
+    /// So long after a mark was set.
+    pub fn after_mark(span: impl Into<Span>, mark: &str) -> Trigger {
+        after_origin(span, Origin::Mark(mark.to_owned()))
     }
 
     /// So many frames came on the connection.

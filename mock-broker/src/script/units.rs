@@ -4,6 +4,9 @@ use crate::rng::Rng;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// The longest duration in a scenario file: a year.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// A duration, or a range from which the seed picks one: `"250ms"`, `"2s"`,
 /// `"5m"`, `"1h"`, `"100..300ms"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +62,8 @@ fn duration(text: &str, default: Option<f64>) -> Option<(Duration, f64)> {
         _ => return None,
     };
     let number: f64 = text[..split].parse().ok()?;
-    Some((Duration::try_from_secs_f64(number * unit).ok()?, unit))
+    let duration = Duration::try_from_secs_f64(number * unit).ok()?;
+    (duration <= LONGEST).then_some((duration, unit))
 }
 
 /// A number of octets, or a range: `200`, `"16MiB"`, `"200..2000"`.
@@ -214,7 +218,7 @@ mod tests {
         assert_eq!(Span::parse("1.5s"), Some(ms(1500).into()));
         assert_eq!(Span::parse("100..300ms"), Some((ms(100)..=ms(300)).into()));
         assert_eq!(Span::parse("1s..2m"), Some((ms(1000)..=ms(120_000)).into()));
-        for bad in ["", "5", "ms", "5 s", "-1s", "3..1s", "1..2", "5d"] {
+        for bad in ["", "5", "ms", "5 s", "-1s", "3..1s", "1..2", "5d", "8761h"] {
             assert_eq!(Span::parse(bad), None, "{bad:?}");
         }
     }

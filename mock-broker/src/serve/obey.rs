@@ -134,7 +134,14 @@ impl Server {
             Output::Blackhole { conn, direction } => {
                 self.flush(conn);
                 if let Some(sock) = self.socks.get_mut(&conn) {
+                    let was_deaf = sock.is_deaf();
                     sock.hole = Some(direction);
+                    // One of two holes may have closed.
+                    let hears = was_deaf && !sock.is_deaf();
+                    self.enqueue(conn);
+                    if hears {
+                        self.on_frames(conn);
+                    }
                 }
             }
             Output::Heal { conn } => {

@@ -39,6 +39,16 @@ enum Stream {
     Gone,
 }
 
+impl Stream {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Raw(tcp) => tcp.write(octets),
+            Self::Tls(tls) => tls.write(octets),
+            Self::Mid(_) | Self::Gone => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
 pub(super) struct Sock {
     stream: Stream,
     pub(super) stage: Stage,
@@ -190,9 +200,10 @@ impl Sock {
                     Some(_) | None => self.out.push_back(Chunk::octets(octets)),
                 }
             }
-            Chunk::Pause(gap) => {
-                self.pauses += gap;
-                self.out.push_back(Chunk::Pause(gap));
+            Chunk::Drip { ref octets, .. } => {
+                self.waiting += octets.len();
+                self.pauses = self.pauses.saturating_add(chunk.pauses());
+                self.out.push_back(chunk);
             }
             Chunk::Fin => self.out.push_back(Chunk::Fin),
             Chunk::Rst => self.out.push_back(Chunk::Rst),
@@ -216,31 +227,45 @@ impl Sock {
         while self.writable && !self.paused && !self.is_mute() && self.stage != Stage::Tls {
             match self.out.front_mut() {
                 None => break,
-                Some(Chunk::Octets(octets, done)) => {
-                    let result = match &mut self.stream {
-                        Stream::Raw(tcp) => tcp.write(&octets[*done..]),
-                        Stream::Tls(tls) => tls.write(&octets[*done..]),
-                        Stream::Mid(_) | Stream::Gone => Err(io::ErrorKind::NotConnected.into()),
-                    };
-                    match result {
+                Some(Chunk::Octets(octets, done)) => match self.stream.write(&octets[*done..]) {
+                    Ok(n) => {
+                        *done += n;
+                        self.waiting -= n;
+                        if *done == octets.len() {
+                            self.out.pop_front();
+                        }
+                    }
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(e),
+                },
+                Some(Chunk::Drip {
+                    octets,
+                    done,
+                    piece,
+                    gap,
+                }) => {
+                    // A piece that was cut short goes on where it ended.
+                    let end = (*done - *done % *piece + *piece).min(octets.len());
+                    match self.stream.write(&octets[*done..end]) {
                         Ok(n) => {
                             *done += n;
                             self.waiting -= n;
-                            if *done == octets.len() {
+                            let (pause, all) = (*gap, *done == octets.len());
+                            if *done < end {
+                                continue;
+                            }
+                            if all {
                                 self.out.pop_front();
                             }
+                            self.pauses = self.pauses.saturating_sub(pause);
+                            self.paused = true;
+                            return Ok(Flushed::Pause(pause));
                         }
                         Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
                         Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                         Err(e) => return Err(e),
                     }
-                }
-                Some(Chunk::Pause(gap)) => {
-                    let gap = *gap;
-                    self.out.pop_front();
-                    self.pauses = self.pauses.saturating_sub(gap);
-                    self.paused = true;
-                    return Ok(Flushed::Pause(gap));
                 }
                 Some(Chunk::Fin) => {
                     self.out.pop_front();

@@ -103,6 +103,8 @@ pub enum What {
     Mark(String),
     /// The scenario wrote a line.
     Log(String),
+    /// The scenario says that the client has failed, and why.
+    Fail(String),
     /// A signal was given.
     Signal(String),
     /// Something worth a look, mostly a breach by the client.
@@ -225,6 +227,7 @@ impl fmt::Display for What {
             Self::Fault(words) => write!(f, "fault {words}"),
             Self::Mark(name) => write!(f, "mark {name}"),
             Self::Log(words) => write!(f, "log {words}"),
+            Self::Fail(words) => write!(f, "fail {words}"),
             Self::Signal(name) => write!(f, "signal {name}"),
             Self::Note(note) => write!(f, "note {note:?}"),
             Self::Listening(up) => write!(f, "listening {up}"),
@@ -321,6 +324,7 @@ impl Entry {
             | What::Fault(_)
             | What::Mark(_)
             | What::Log(_)
+            | What::Fail(_)
             | What::Signal(_)
             | What::Note(_)
             | What::Listening(_)

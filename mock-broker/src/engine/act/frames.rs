@@ -1,7 +1,7 @@
 //! Frames that the script writes and keeps back.
 
 use crate::engine::Engine;
-use crate::engine::run::{Cx, Run};
+use crate::engine::run::{Cx, Mangle, Run};
 use crate::engine::session::Refused;
 use crate::script::{Action, ErrorAction, Order};
 use crate::transcript::{Note, What};
@@ -89,12 +89,38 @@ impl Engine {
         }
     }
 
+    /// Sets headers of the frame that triggered the run.
+    pub(super) fn act_set(&mut self, run: &mut Run, headers: Vec<(String, String)>) {
+        let mut filler = self.filler(run.conn);
+        for (name, template) in headers {
+            let value = filler.fill(self, &template);
+            let leaving = matches!(run.cx, Cx::Send { .. });
+            let Some(frame) = run.frame_mut() else {
+                return;
+            };
+            if leaving && value != template {
+                frame.set(&name, template);
+                run.mangles.push(Mangle::Header(name, value));
+            } else {
+                frame.set(&name, value);
+            }
+        }
+    }
+
     /// A frame of the script goes out without asking the rules again.
     pub(super) fn send_scripted(&mut self, conn: u64, mut frame: Frame) {
-        if !frame.body.is_empty() && frame.header("content-length").is_none() {
-            frame.set("content-length", frame.body.len().to_string());
+        let lengthen = |frame: &mut Frame| {
+            if !frame.body.is_empty() && frame.header("content-length").is_none() {
+                frame.set("content-length", frame.body.len().to_string());
+            }
+        };
+        let mut mangles = Vec::new();
+        if let Some(mut filled) = self.filled(conn, &frame) {
+            lengthen(&mut filled);
+            mangles.push(Mangle::Instead(Box::new(filled)));
         }
-        self.transmit(conn, &frame, &[], None);
+        lengthen(&mut frame);
+        self.transmit(conn, &frame, &mangles, None);
     }
 }
 

@@ -11,6 +11,9 @@ use crate::http::Response;
 use crate::script::{Action, TlsFault};
 use crate::transcript::What;
 
+/// Copies of one frame at most.
+const MOST_COPIES: u32 = 10_000;
+
 impl Engine {
     pub(super) fn act(&mut self, run: &mut Run, action: Action) {
         let conn = run.conn;
@@ -32,15 +35,9 @@ impl Engine {
             Action::Delay(_) | Action::Seq(_) | Action::Pick(_) => {}
             Action::Dup(n) => {
                 self.fault(conn, format!("dup {n}"));
-                run.copies = n;
+                run.copies = n.min(MOST_COPIES);
             }
-            Action::Set(headers) => {
-                if let Some(frame) = run.frame_mut() {
-                    for (name, value) in headers {
-                        frame.set(&name, value);
-                    }
-                }
-            }
+            Action::Set(headers) => self.act_set(run, headers),
             Action::Unset(names) => {
                 if let Some(frame) = run.frame_mut() {
                     for name in names {
@@ -70,6 +67,7 @@ impl Engine {
             Action::Close { code, reason } => {
                 self.fault(conn, format!("close {code}"));
                 run.done = true;
+                let reason = self.fill_port(&reason);
                 self.shut_close(conn, code, &reason);
             }
             Action::Fin { after: None } => {
@@ -101,6 +99,7 @@ impl Engine {
                     .is_some_and(|c| c.phase == Phase::Open)
                 {
                     self.fault(conn, "ping");
+                    self.active(conn);
                     self.outputs.push_back(Output::Ping { conn, octets });
                 }
             }
@@ -110,6 +109,7 @@ impl Engine {
                     c.mute_pong = true;
                 }
             }
+            Action::Garbage(what) => self.act_garbage(run, what),
             Action::Refuse(span) => {
                 let span = span.pick(&mut self.rng);
                 self.fault(conn, format!("refuse {span:?}"));
@@ -155,11 +155,20 @@ impl Engine {
                 self.expire_tokens(&name);
             }
             Action::Storm(storm) => self.begin_storm(conn, storm),
+            Action::Silence { dest, span } => {
+                let span = span.map(|s| s.pick(&mut self.rng));
+                self.act_silence(conn, dest, span);
+            }
+            Action::Goto(state) => self.act_goto(conn, &state),
+            Action::Fail(words) => self.record(conn, What::Fail(words)),
             Action::Mark(name) => {
                 self.record(conn, What::Mark(name.clone()));
                 self.triggers.push_back((conn, Pending::Mark(name)));
             }
-            Action::Log(words) => self.record(conn, What::Log(words)),
+            Action::Log(words) => {
+                let words = self.fill_port(&words);
+                self.record(conn, What::Log(words));
+            }
         }
     }
 }

@@ -28,6 +28,18 @@ pub enum Direction {
     Both,
 }
 
+/// What a broken proxy sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Garbage {
+    /// The page of a "502 Bad Gateway": as the answer to the upgrade, or later
+    /// as a text message.
+    Html502,
+    /// So many octets, chosen by the seed, in the TCP stream.
+    Random(usize),
+    /// A whole HTTP answer in the TCP stream.
+    HttpInStream,
+}
+
 /// What becomes of the broker's heart-beats.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BeatAction {
@@ -41,4 +53,6 @@ pub enum BeatAction {
     Jitter(Span),
     /// With these octets in place of one LF.
     As(Vec<u8>),
+    /// So many at a time, each in a message of its own.
+    Burst(u32),
 }

@@ -5,9 +5,9 @@ mod frames;
 mod octets;
 mod storm;
 
-pub use connection::{BeatAction, Direction, TlsFault};
+pub use connection::{BeatAction, Direction, Garbage, TlsFault};
 pub use frames::{Corrupt, ErrorAction, Order, RawAs};
-pub use octets::{Between, Kind, Shape, ShapeAction};
+pub use octets::{Between, HeadFault, Kind, Shape, ShapeAction};
 pub use storm::Storm;
 
 use super::units::Span;
@@ -90,6 +90,8 @@ pub enum Action {
     Ping(Vec<u8>),
     /// Answers no ping from now on.
     MutePong,
+    /// Sends what a broken proxy sends.
+    Garbage(Garbage),
     /// The listener goes down; connections that stand are kept.
     Refuse(Span),
     /// Answers the upgrade with this.
@@ -115,6 +117,18 @@ pub enum Action {
     Expire(String),
     /// Publishes many messages.
     Storm(Storm),
+    /// No MESSAGE of a destination reaches the connection any more; without a
+    /// connection, none at all.
+    Silence {
+        /// The destination; `*` and `?` are wildcards.
+        dest: String,
+        /// For how long; `None` means for ever.
+        span: Option<Span>,
+    },
+    /// The connection goes into another state, which rules may ask for.
+    Goto(String),
+    /// Says in the transcript that the client has failed, and why.
+    Fail(String),
     /// Sets a mark in the transcript, which can trigger other rules.
     Mark(String),
     /// Writes a line to the transcript.

@@ -36,13 +36,29 @@ pub enum Shape {
     },
     /// Text or binary messages.
     Type(Kind),
-    /// So many octets at a time, with a pause after each piece.
+    /// So many octets per second in the TCP stream; stands in place of `Drip`.
+    Rate(u64),
+    /// Damages the heads of the WebSocket frames.
+    Ws(HeadFault),
+    /// So many octets at a time in the TCP stream, with a pause after each
+    /// piece; stands in place of `Rate`.
     Drip {
         /// Octets per piece.
         bytes: usize,
         /// The pause.
         gap: Duration,
     },
+}
+
+/// What is wrong with the heads of WebSocket frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeadFault {
+    /// This reserved bit is set: 1, 2 or 3.
+    pub rsv: Option<u8>,
+    /// The first frame of a message has this opcode, up to 15.
+    pub opcode: Option<u8>,
+    /// The frames are masked, as only a client's may be.
+    pub mask: bool,
 }
 
 /// What goes between the fragments of a message.

@@ -1,12 +1,13 @@
 //! Actions: one verb each, and its modifiers.
 
-use super::Unsupported;
 use super::parts::{
-    RawClose, RawCorrupt, RawDrip, RawError, RawFin, RawFrame, RawHttp, RawPad, RawRaw, RawStorm,
+    Rate, RawClose, RawCorrupt, RawDrip, RawError, RawFin, RawFrame, RawHttp, RawPad, RawRaw,
+    RawStorm,
 };
-use super::words::{Fixed, Pairs, Yes, unknown};
+use super::words::{Fixed, InBetween, Pairs, Yes, unknown};
 use crate::script::action::{
-    Action, BeatAction, Between, Direction, Kind, Order, Shape, ShapeAction, TlsFault,
+    Action, BeatAction, Between, Direction, Garbage, HeadFault, Kind, Order, Shape, ShapeAction,
+    TlsFault,
 };
 use crate::script::units::{Cut, Span};
 use serde::de::value::MapAccessDeserializer;
@@ -14,7 +15,8 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::fmt;
 use std::time::Duration;
 
-const BARE: [(&str, Action); 10] = [
+/// The actions that are said in one word.
+pub(in crate::script) const BARE: [(&str, Action); 10] = [
     ("pass", Action::Pass),
     ("drop", Action::Drop),
     ("fin", Action::Fin { after: None }),
@@ -71,7 +73,7 @@ struct RawAction {
     split: Option<Cut>,
     frag: Option<Cut>,
     empty: Option<Yes>,
-    pong: Option<Between>,
+    pong: Option<InBetween>,
     join: Option<usize>,
     within: Option<Fixed>,
     #[serde(rename = "type")]
@@ -100,13 +102,13 @@ struct RawAction {
     log: Option<String>,
     seq: Option<Vec<Vec<Action>>>,
     pick: Option<Vec<Vec<Action>>>,
-    stall_write: Option<Unsupported>,
-    garbage: Option<Unsupported>,
-    rate: Option<Unsupported>,
-    ws: Option<Unsupported>,
-    silence: Option<Unsupported>,
-    goto: Option<Unsupported>,
-    fail: Option<Unsupported>,
+    stall_write: Option<Span>,
+    garbage: Option<Garbage>,
+    rate: Option<Rate>,
+    ws: Option<HeadFault>,
+    silence: Option<String>,
+    goto: Option<String>,
+    fail: Option<String>,
 }
 
 /// A key that is there, be its value null or not.
@@ -116,15 +118,6 @@ fn present<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<String>>, D:
 
 impl RawAction {
     fn build(mut self) -> Result<Action, String> {
-        let _unsupported = (
-            self.stall_write,
-            self.garbage,
-            self.rate,
-            self.ws,
-            self.silence,
-            self.goto,
-            self.fail,
-        );
         let next = self.next.take();
         let shaped = |shape| Action::Shape(ShapeAction { shape, next });
         let mut found: Vec<Action> = Vec::new();
@@ -136,9 +129,13 @@ impl RawAction {
                 }
                 None => None,
             };
-            let pong = self.pong.take().map(|_| Between::Pong);
+            let pong = self.pong.take().map(|InBetween| Between::Pong);
             let empty = self.empty.take().map(|Yes| Between::Empty);
-            let between = ping.or(pong).or(empty);
+            let mut all = [ping, pong, empty].into_iter().flatten();
+            let between = all.next();
+            if all.next().is_some() {
+                return Err("one of `ping`, `pong`, `empty` goes between fragments".to_owned());
+            }
             found.push(shaped(Shape::Frag { cut, between }));
         }
         if let Some(frames) = self.join.take() {
@@ -154,6 +151,12 @@ impl RawAction {
                 span: self.span.take(),
             });
         }
+        if let Some(dest) = self.silence.take() {
+            found.push(Action::Silence {
+                dest,
+                span: self.span.take(),
+            });
+        }
         if let Some(name) = self.release.take() {
             let order = self.order.take().unwrap_or_default();
             found.push(Action::Release { name, order });
@@ -162,16 +165,23 @@ impl RawAction {
         found.extend(self.kind.take().map(|kind| shaped(Shape::Type(kind))));
         found.extend(self.drip.take().map(|d| {
             shaped(Shape::Drip {
-                bytes: d.bytes,
+                bytes: d.bytes.get(),
                 gap: d.gap.0,
             })
         }));
+        found.extend(self.rate.take().map(|r| shaped(Shape::Rate(r.0))));
+        found.extend(self.ws.take().map(|fault| shaped(Shape::Ws(fault))));
+        if next == Some(0) {
+            return Err("`next` is at least 1".to_owned());
+        }
         if next.is_some() && !found.iter().any(|a| matches!(a, Action::Shape(_))) {
-            return Err("`next` needs `split`, `frag`, `join`, `type` or `drip`".to_owned());
+            return Err(
+                "`next` needs `split`, `frag`, `join`, `type`, `drip`, `rate` or `ws`".to_owned(),
+            );
         }
         for (there, what) in [
             (self.within.is_some(), "`within` needs `join`"),
-            (self.span.is_some(), "`for` needs `blackhole`"),
+            (self.span.is_some(), "`for` needs `blackhole` or `silence`"),
             (self.order.is_some(), "`order` needs `release`"),
             (
                 self.pong.is_some() || self.empty.is_some(),
@@ -208,14 +218,16 @@ impl RawAction {
             found.push(Action::Http(http.build()));
         }
         found.extend(self.delay.map(Action::Delay));
+        if self.dup.is_some_and(|n| n > 10_000) {
+            return Err("`dup` is at most 10000".to_owned());
+        }
         found.extend(self.dup.map(Action::Dup));
         found.extend(self.set.map(|p| Action::Set(p.0)));
         found.extend(self.unset.map(Action::Unset));
         found.extend(self.hold.map(Action::Hold));
-        found.extend(self.pad.map(|p| Action::Pad {
-            headers: p.headers.unwrap_or(0),
-            body: p.body.map_or(0, |s| s.max),
-        }));
+        if let Some(pad) = self.pad {
+            found.push(pad.build()?);
+        }
         found.extend(self.plain.map(|Yes| Action::Plain));
         found.extend(self.close.map(|c| Action::Close {
             code: c.code,
@@ -228,6 +240,13 @@ impl RawAction {
             direction: Direction::In,
             span: Some(span),
         }));
+        found.extend(self.stall_write.map(|span| Action::Blackhole {
+            direction: Direction::Out,
+            span: Some(span),
+        }));
+        found.extend(self.garbage.map(Action::Garbage));
+        found.extend(self.goto.map(Action::Goto));
+        found.extend(self.fail.map(Action::Fail));
         found.extend(self.ping.map(|p| Action::Ping(p.into_bytes())));
         found.extend(self.refuse.map(Action::Refuse));
         found.extend(self.redirect.map(Action::Redirect));

@@ -1,10 +1,9 @@
 //! Rules and triggers.
 
-use super::Unsupported;
-use super::words::{Pairs, Text, unknown};
+use super::words::{Pairs, Text, Yes, unknown};
 use crate::script::action::Action;
 use crate::script::rule::{Conns, Rule};
-use crate::script::trigger::{FrameTrigger, Origin, Stage, Trigger, on};
+use crate::script::trigger::{Origin, Stage, Trigger, on};
 use crate::script::units::{Size, Span};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
@@ -20,8 +19,8 @@ struct RawRule {
     p: Option<f64>,
     #[serde(rename = "do")]
     actions: Vec<Action>,
-    state: Option<Unsupported>,
-    goto: Option<Unsupported>,
+    state: Option<String>,
+    goto: Option<String>,
 }
 
 struct Times(Option<u64>);
@@ -44,14 +43,15 @@ impl<'de> Deserialize<'de> for Times {
 impl<'de> Deserialize<'de> for Rule {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let raw = RawRule::deserialize(d)?;
-        let _unsupported = (raw.state, raw.goto);
         let rule = Self {
             id: raw.id,
             conns: raw.conn.unwrap_or(Conns::Any),
+            state: raw.state,
             trigger: raw.on,
             times: raw.times.and_then(|t| t.0),
             p: raw.p.unwrap_or(1.0),
             actions: raw.actions,
+            goto: raw.goto,
         };
         if !(0.0..=1.0).contains(&rule.p) {
             return Err(D::Error::custom("`p` is a probability from 0 to 1"));
@@ -61,7 +61,8 @@ impl<'de> Deserialize<'de> for Rule {
     }
 }
 
-const STAGES: [(&str, Trigger); 8] = [
+/// The triggers that are said in one word.
+pub(in crate::script) const BARE: [(&str, Trigger); 9] = [
     ("tcp", Trigger::Stage(Stage::Tcp)),
     ("upgrade", Trigger::Stage(Stage::Upgrade)),
     ("open", Trigger::Stage(Stage::Open)),
@@ -70,6 +71,7 @@ const STAGES: [(&str, Trigger); 8] = [
     ("closed", Trigger::Stage(Stage::Closed)),
     ("token-expired", Trigger::TokenExpired),
     ("overlap", Trigger::Overlap),
+    ("hb-due", Trigger::BeatDue),
 ];
 
 impl<'de> Deserialize<'de> for Trigger {
@@ -88,10 +90,10 @@ impl<'de> Visitor<'de> for TriggerVisitor {
         )
     }
     fn visit_str<E: Error>(self, text: &str) -> Result<Trigger, E> {
-        let found = STAGES.iter().find(|(w, _)| *w == text);
+        let found = BARE.iter().find(|(w, _)| *w == text);
         found
             .map(|(_, t)| t.clone())
-            .ok_or_else(|| E::custom(unknown("trigger", text, STAGES.iter().map(|(w, _)| *w))))
+            .ok_or_else(|| E::custom(unknown("trigger", text, BARE.iter().map(|(w, _)| *w))))
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Trigger, A::Error> {
         RawTrigger::deserialize(MapAccessDeserializer::new(map))?
@@ -101,7 +103,7 @@ impl<'de> Visitor<'de> for TriggerVisitor {
 }
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawTrigger {
     recv: Option<String>,
     send: Option<String>,
@@ -111,15 +113,28 @@ struct RawTrigger {
     headers: Pairs,
     after: Option<Span>,
     of: Option<Origin>,
+    #[serde(rename = "frames_in")]
     frames_in: Option<u64>,
+    #[serde(rename = "frames_out")]
     frames_out: Option<u64>,
+    #[serde(rename = "bytes_out")]
     bytes_out: Option<Size>,
     signal: Option<String>,
     mark: Option<String>,
-    idle: Option<Unsupported>,
+    idle: Option<Span>,
+    tcp: Option<Yes>,
+    upgrade: Option<Yes>,
+    open: Option<Yes>,
+    connected: Option<Yes>,
+    disconnect: Option<Yes>,
+    closed: Option<Yes>,
+    token_expired: Option<Yes>,
+    overlap: Option<Yes>,
+    hb_due: Option<Yes>,
 }
 
 /// `every` counts frames beside `recv` and `send`, and is a duration alone.
+#[derive(Clone, Copy)]
 enum Period {
     Count(u64),
     Span(Span),
@@ -140,70 +155,107 @@ impl<'de> Deserialize<'de> for Period {
 }
 
 impl RawTrigger {
-    fn build(self) -> Result<Trigger, String> {
-        let _unsupported = self.idle;
-        let frame = match (self.recv, self.send) {
+    fn build(mut self) -> Result<Trigger, String> {
+        let mut found: Vec<Trigger> = Vec::new();
+        let period = self.every.take();
+        let framed = self.recv.is_some() || self.send.is_some();
+        if !framed && (self.nth.is_some() || !self.headers.0.is_empty()) {
+            return Err("`nth` and `match` need `recv` or `send`".to_owned());
+        }
+        let mut frame = match (&self.recv, &self.send) {
             (Some(_), Some(_)) => return Err("`recv` and `send` exclude each other".to_owned()),
-            (Some(command), None) => Some(on::recv(&command)),
-            (None, Some(command)) => Some(on::sending(&command)),
+            (Some(command), None) => Some(on::recv(command)),
+            (None, Some(command)) => Some(on::sending(command)),
             (None, None) => None,
         };
-        let mut found: Vec<Trigger> = Vec::new();
+        if let Some(n) = self.nth {
+            frame = frame.map(|f| f.nth(n));
+        }
+        match period {
+            Some(Period::Count(0)) => return Err("`every` is at least 1".to_owned()),
+            Some(Period::Count(n)) if framed => frame = frame.map(|f| f.every(n)),
+            Some(Period::Count(_)) => {
+                return Err("`every` alone is a duration such as \"1s\"".to_owned());
+            }
+            Some(Period::Span(_)) if framed => {
+                return Err("beside a frame `every` is a number".to_owned());
+            }
+            Some(Period::Span(span)) if span.min.is_zero() => {
+                return Err("`every` must be longer than nothing".to_owned());
+            }
+            Some(Period::Span(_)) | None => {}
+        }
+        if self.nth == Some(0) {
+            return Err("`nth` counts from 1".to_owned());
+        }
         if let Some(mut frame) = frame {
-            if self.of.is_some() {
-                return Err("`of` has no meaning beside a frame".to_owned());
-            }
-            if let Some(n) = self.nth {
-                frame = frame.nth(n);
-            }
-            match self.every {
-                Some(Period::Count(n)) => frame = frame.every(n),
-                Some(Period::Span(_)) => {
-                    return Err("beside a frame `every` is a number".to_owned());
-                }
-                None => {}
-            }
             for (name, pattern) in &self.headers.0 {
                 frame = frame.matching(name, pattern);
             }
-            if let Some(span) = self.after {
-                frame = frame.after(span.min);
+            found.push(frame.into());
+        }
+        self.spans(period, framed, &mut found)?;
+        self.simple(&mut found);
+        if found.iter().filter(|t| t.is_event()).count() > 1 {
+            return Err(
+                "two events never happen together; write a rule for each, or join them by a mark"
+                    .to_owned(),
+            );
+        }
+        match (found.pop(), found.is_empty()) {
+            (Some(trigger), true) => Ok(trigger),
+            (Some(last), false) => {
+                found.push(last);
+                Ok(Trigger::All(found))
             }
-            found.push(FrameTrigger::into(frame));
-        } else {
-            if self.nth.is_some() || !self.headers.0.is_empty() {
-                return Err("`nth` and `match` need `recv` or `send`".to_owned());
-            }
-            match self.every {
-                Some(Period::Span(span)) if span.min.is_zero() => {
-                    return Err("`every` must be longer than nothing".to_owned());
-                }
-                Some(Period::Span(span)) => found.push(Trigger::Every(span)),
-                Some(Period::Count(_)) => {
-                    return Err("`every` alone is a duration such as \"1s\"".to_owned());
-                }
-                None => {}
-            }
-            match (self.after, self.of) {
-                (Some(span), of) => {
-                    found.push(Trigger::After {
-                        span,
-                        of: of.unwrap_or(Origin::Connected),
-                    });
-                }
-                (None, Some(_)) => return Err("`of` needs `after`".to_owned()),
-                (None, None) => {}
-            }
+            (None, _) => Err("the trigger is empty".to_owned()),
+        }
+    }
+
+    /// `after`, `every` and what they count from.
+    fn spans(
+        &mut self,
+        period: Option<Period>,
+        framed: bool,
+        found: &mut Vec<Trigger>,
+    ) -> Result<(), String> {
+        let every = match period {
+            Some(Period::Span(span)) if !framed => Some(span),
+            Some(Period::Span(_) | Period::Count(_)) | None => None,
+        };
+        let of = self.of.take();
+        if of.is_some() && (every.is_some() == self.after.is_some()) {
+            return Err("`of` needs either `after` or a duration of `every`".to_owned());
+        }
+        let of = of.unwrap_or(Origin::Connected);
+        let (one, two) = (of.clone(), of);
+        found.extend(every.map(|span| Trigger::Every { span, of: one }));
+        found.extend(self.after.map(|span| Trigger::After { span, of: two }));
+        Ok(())
+    }
+
+    /// The triggers without modifiers.
+    fn simple(self, found: &mut Vec<Trigger>) {
+        let words = [
+            ("tcp", self.tcp),
+            ("upgrade", self.upgrade),
+            ("open", self.open),
+            ("connected", self.connected),
+            ("disconnect", self.disconnect),
+            ("closed", self.closed),
+            ("token-expired", self.token_expired),
+            ("overlap", self.overlap),
+            ("hb-due", self.hb_due),
+        ];
+        for (word, _) in words.iter().filter(|(_, there)| there.is_some()) {
+            let bare = BARE.iter().find(|(w, _)| w == word);
+            found.extend(bare.map(|(_, t)| t.clone()));
         }
         found.extend(self.frames_in.map(Trigger::FramesIn));
         found.extend(self.frames_out.map(Trigger::FramesOut));
         found.extend(self.bytes_out.map(|s| Trigger::BytesOut(s.max as u64)));
+        found.extend(self.idle.map(Trigger::Idle));
         found.extend(self.signal.map(Trigger::Signal));
         found.extend(self.mark.map(Trigger::Mark));
-        match (found.pop(), found.is_empty()) {
-            (Some(trigger), true) => Ok(trigger),
-            (Some(_), false) => Err("these triggers cannot be combined yet".to_owned()),
-            (None, _) => Err("the trigger is empty".to_owned()),
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! The words, numbers and pairs that scenario files are made of.
 
 use crate::script::OnExpiry;
-use crate::script::action::{Between, Direction, Kind, RawAs, TlsFault};
+use crate::script::action::{Direction, Kind, RawAs, TlsFault};
 use crate::script::rule::Conns;
 use crate::script::trigger::Origin;
 use crate::script::units::{Size, Span, nearest};
@@ -71,23 +71,31 @@ words!(
     "error-close" => OnExpiry::ErrorClose,
     "none" => OnExpiry::Nothing,
 );
-words!(
-    Origin, "origin",
-    "connected" => Origin::Connected,
-    "open" => Origin::Open,
-    "tcp" => Origin::Tcp,
-    "start" => Origin::Start,
-);
+
+impl<'de> Deserialize<'de> for Origin {
+    /// What is no stage is a mark.
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        Ok(match text.as_str() {
+            "connected" => Self::Connected,
+            "open" => Self::Open,
+            "tcp" => Self::Tcp,
+            "start" => Self::Start,
+            _ => Self::Mark(text),
+        })
+    }
+}
+
 words!(
     Direction, "direction",
     "both" => Direction::Both,
     "in" => Direction::In,
     "out" => Direction::Out,
 );
-words!(
-    Between, "thing between fragments",
-    "between" => Between::Ping,
-);
+/// Where pings and pongs go.
+#[derive(Clone, Copy)]
+pub(super) struct InBetween;
+words!(InBetween, "place", "between" => InBetween);
 words!(
     Kind, "message type",
     "text" => Kind::Text,
