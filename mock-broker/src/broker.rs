@@ -1,6 +1,8 @@
 //! The handle: a broker on a thread of its own.
 
 use crate::engine::{Engine, token_text};
+use crate::http::shown_path;
+use crate::proxy::{Upstream, UpstreamError};
 use crate::script::Scenario;
 use crate::serve::{Command, Server, Shared};
 use crate::tls::{ServerTls, TlsError};
@@ -23,6 +25,9 @@ pub enum StartError {
     /// No TLS identity could be made.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The upstream of a proxy cannot be used.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
 }
 
 /// Where a broker listens; always on the loopback addresses.
@@ -70,6 +75,41 @@ impl MockBroker {
     /// # Errors
     /// [`StartError`] if the port cannot be opened or no certificate be made.
     pub fn start_at(scenario: Scenario, listen: Listen) -> Result<Self, StartError> {
+        Self::launch(scenario, listen, None)
+    }
+
+    /// Starts a proxy in front of a real broker, without TLS on its own side,
+    /// on a free port of 127.0.0.1. What the rules do not touch passes as it
+    /// came; what they do is the same as with the broker of its own.
+    ///
+    /// # Errors
+    /// [`StartError`] if the URL is none, its host has no address, or the port
+    /// cannot be opened.
+    pub fn proxy(upstream_url: &str, scenario: Scenario) -> Result<Self, StartError> {
+        let upstream = Upstream::new(upstream_url)?;
+        Self::proxy_at(&upstream, scenario, Listen::default())
+    }
+
+    /// Starts a proxy in front of a real broker. Its host is looked up once,
+    /// now; its addresses are tried in turn for each connection.
+    ///
+    /// # Errors
+    /// [`StartError`] if the upstream cannot be used, the port not be opened or
+    /// no certificate be made.
+    pub fn proxy_at(
+        upstream: &Upstream,
+        scenario: Scenario,
+        listen: Listen,
+    ) -> Result<Self, StartError> {
+        Self::launch(scenario, listen, Some(upstream))
+    }
+
+    fn launch(
+        scenario: Scenario,
+        listen: Listen,
+        upstream: Option<&Upstream>,
+    ) -> Result<Self, StartError> {
+        let target = upstream.map(Upstream::resolve).transpose()?;
         let tls = if listen.tls {
             Some(ServerTls::generate()?)
         } else {
@@ -77,11 +117,19 @@ impl MockBroker {
         };
         let ca_pem = tls.as_ref().map(|t| t.ca_pem.clone());
         let seed = scenario.seed;
-        let path = scenario.path.clone().unwrap_or_else(|| "/stomp".to_owned());
-        let engine = Engine::new(scenario);
+        let usual = upstream.map_or("/stomp", Upstream::path);
+        let path = scenario.path.clone().unwrap_or_else(|| usual.to_owned());
+        let engine = if target.is_some() {
+            Engine::proxy(scenario)
+        } else {
+            Engine::new(scenario)
+        };
         let journal = engine.journal().clone();
         let sessions = engine.session_count();
-        let server = Server::bind(engine, listen.port, tls)?;
+        let mut server = Server::bind(engine, listen.port, tls)?;
+        if let Some(target) = target {
+            server.upstream(target);
+        }
         let listen = Listen {
             port: server.number(),
             tls: listen.tls,
@@ -279,7 +327,8 @@ impl Drop for MockBroker {
 impl fmt::Debug for MockBroker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MockBroker")
-            .field("url", &self.url())
+            .field("port", &self.listen.port)
+            .field("path", &shown_path(&self.path))
             .finish_non_exhaustive()
     }
 }

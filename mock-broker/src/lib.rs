@@ -34,6 +34,7 @@ mod broker;
 pub mod engine;
 mod faults;
 pub mod http;
+mod proxy;
 mod rng;
 pub mod script;
 mod serve;
@@ -43,6 +44,7 @@ pub mod wire;
 mod ws;
 
 pub use broker::{Listen, MockBroker, StartError};
+pub use proxy::{Upstream, UpstreamError};
 pub use script::act::{self, *};
 pub use script::on::{self, recv, sending};
 pub use script::{

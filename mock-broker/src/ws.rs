@@ -39,6 +39,11 @@ pub(crate) fn write_frame(fin: bool, opcode: Opcode, payload: &[u8], out: &mut V
     write_spoilt(first, None, payload, out);
 }
 
+/// Appends one whole frame as a client sends it.
+pub(crate) fn write_masked(opcode: Opcode, payload: &[u8], mask: [u8; 4], out: &mut Vec<u8>) {
+    write_spoilt(0x80 | opcode.bits(), Some(mask), payload, out);
+}
+
 /// Appends a frame whose first octet and mask may be illegal.
 pub(crate) fn write_spoilt(first: u8, mask: Option<[u8; 4]>, payload: &[u8], out: &mut Vec<u8>) {
     let masked = if mask.is_some() { 0x80 } else { 0 };
@@ -54,23 +59,35 @@ pub(crate) fn write_spoilt(first: u8, mask: Option<[u8; 4]>, payload: &[u8], out
             out.extend_from_slice(&(len as u64).to_be_bytes());
         }
     }
-    let Some(mask) = mask else {
-        out.extend_from_slice(payload);
-        return;
-    };
-    out.extend_from_slice(&mask);
-    out.extend(payload.iter().zip(mask.iter().cycle()).map(|(o, k)| o ^ k));
+    let start = out.len() + mask.map_or(0, |m| m.len());
+    out.extend(mask.into_iter().flatten());
+    out.extend_from_slice(payload);
+    if let Some(mask) = mask {
+        apply_mask(&mut out[start..], mask);
+    }
+}
+
+fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
+    for (octet, key) in payload.iter_mut().zip(mask.iter().cycle()) {
+        *octet ^= key;
+    }
 }
 
 /// Appends a Close frame; the reason is cut to what a control frame holds.
-pub(crate) fn write_close(code: u16, reason: &str, out: &mut Vec<u8>) {
+pub(crate) fn write_close(code: Option<u16>, reason: &str, out: &mut Vec<u8>) {
+    write_frame(true, Opcode::Close, &close_payload(code, reason), out);
+}
+
+/// What a Close frame holds.
+pub(crate) fn close_payload(code: Option<u16>, reason: &str) -> Vec<u8> {
+    let Some(code) = code else { return Vec::new() };
     let mut end = reason.len().min(123);
     while !reason.is_char_boundary(end) {
         end -= 1;
     }
     let mut payload = code.to_be_bytes().to_vec();
     payload.extend_from_slice(&reason.as_bytes()[..end]);
-    write_frame(true, Opcode::Close, &payload, out);
+    payload
 }
 
 /// What the peer sent.
@@ -101,6 +118,8 @@ pub(crate) struct Reader {
     /// The message whose fragments are being joined.
     joined: Option<(bool, Vec<u8>)>,
     max_message: usize,
+    /// What a server sends is read: unmasked, and its text as it is.
+    of_client: bool,
 }
 
 impl Reader {
@@ -110,6 +129,16 @@ impl Reader {
             start: 0,
             joined: None,
             max_message,
+            of_client: false,
+        }
+    }
+
+    /// A reader of what a server sends. It bears text that is not UTF-8, for
+    /// there are brokers that send it.
+    pub(crate) fn of_client(max_message: usize) -> Self {
+        Self {
+            of_client: true,
+            ..Self::new(max_message)
         }
     }
 
@@ -147,7 +176,7 @@ impl Reader {
                 continue;
             }
             if let Some((binary, octets)) = self.joined.take() {
-                if !binary && std::str::from_utf8(&octets).is_err() {
+                if !binary && !self.of_client && std::str::from_utf8(&octets).is_err() {
                     return Err(WsError {
                         code: 1007,
                         why: "text message is not UTF-8",
@@ -167,8 +196,10 @@ impl Reader {
         if first & 0x70 != 0 {
             return Err(breach("reserved bit set"));
         }
-        if second & 0x80 == 0 {
-            return Err(breach("frame without mask"));
+        match (second & 0x80 != 0, self.of_client) {
+            (false, false) => return Err(breach("frame without mask")),
+            (true, true) => return Err(breach("masked frame from a server")),
+            (true, false) | (false, true) => {}
         }
         let (length, head) = match second & 0x7f {
             126 => match input.get(2..4).and_then(|o| o.try_into().ok()) {
@@ -194,19 +225,14 @@ impl Reader {
                 why: "message too large",
             });
         }
-        let end = head + 4 + length as usize;
+        let body = head + if self.of_client { 0 } else { 4 };
+        let end = body + length as usize;
         if input.len() < end {
             return Ok(None);
         }
-        let mask = [
-            input[head],
-            input[head + 1],
-            input[head + 2],
-            input[head + 3],
-        ];
-        let mut payload = input[head + 4..end].to_vec();
-        for (octet, key) in payload.iter_mut().zip(mask.iter().cycle()) {
-            *octet ^= key;
+        let mut payload = input[body..end].to_vec();
+        if let &[a, b, c, d] = &input[head..body] {
+            apply_mask(&mut payload, [a, b, c, d]);
         }
         self.start += end;
         Ok(Some((fin, opcode, payload)))

@@ -113,6 +113,10 @@ impl Engine {
         if c.phase != Phase::Open || c.beats.generation != generation || c.session.is_none() {
             return;
         }
+        // The upstream beats for itself, unless the script does.
+        if c.relay.as_ref().is_some_and(|r| !r.own_beats) {
+            return;
+        }
         let Some(interval) = c.beats.out else { return };
         // Whatever was sent meanwhile was a beat too.
         let pause = interval.as_secs_f64() * c.beats.factor;

@@ -20,6 +20,10 @@ impl Engine {
         if c.phase != Phase::Open || c.farewell {
             return;
         }
+        if self.proxy {
+            self.relay(conn, &frame, rebind);
+            return;
+        }
         let receipt = self.receipt_of(&frame);
         if let Err(refused) = self.dispatch(conn, &frame, rebind) {
             self.refuse(conn, receipt, refused, Some(&frame));

@@ -1,5 +1,6 @@
 //! What the engine knows of one connection.
 
+use super::relay::Relay;
 use crate::http::Request;
 use crate::script::START;
 use crate::script::units::glob;
@@ -35,6 +36,8 @@ pub(super) struct Conn {
     /// The version which the subprotocol names.
     pub(super) promised: Option<Version>,
     pub(super) session: Option<Session>,
+    /// The other end, in a proxy.
+    pub(super) relay: Option<Box<Relay>>,
     /// DISCONNECT came: nothing that follows is heard.
     pub(super) farewell: bool,
     pub(super) connected_at: Option<Duration>,
@@ -146,6 +149,7 @@ impl Conn {
             version: Version::V1_2,
             promised: None,
             session: None,
+            relay: None,
             farewell: false,
             connected_at: None,
             counts: BTreeMap::new(),

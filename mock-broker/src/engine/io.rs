@@ -1,5 +1,6 @@
 //! What goes into the engine and what comes out.
 
+use super::relay::{FromUpstream, ToUpstream};
 use crate::http::{Request, Response};
 use crate::script::{Between, Cut, Direction, TlsFault};
 use crate::transcript::{How, Note};
@@ -59,6 +60,13 @@ pub enum Input<'a> {
         code: Option<u16>,
         /// Its reason.
         reason: &'a str,
+    },
+    /// Something happened on the upstream side of a proxied connection.
+    Upstream {
+        /// The connection.
+        conn: u64,
+        /// What.
+        what: FromUpstream<'a>,
     },
     /// The connection is over.
     Closed {
@@ -213,6 +221,13 @@ pub enum Output {
         /// The connection.
         conn: u64,
     },
+    /// Do something on the upstream side of a proxied connection.
+    Upstream {
+        /// The connection.
+        conn: u64,
+        /// What.
+        what: ToUpstream,
+    },
     /// Neither read nor write, but keep TCP.
     Blackhole {
         /// The connection.
@@ -260,6 +275,7 @@ impl fmt::Debug for Input<'_> {
             Self::Ping { .. } => "Ping",
             Self::Pong { .. } => "Pong",
             Self::Close { .. } => "Close",
+            Self::Upstream { .. } => "Upstream",
             Self::Closed { .. } => "Closed",
             Self::Note { .. } => "Note",
             Self::Breach { .. } => "Breach",

@@ -13,6 +13,7 @@ mod broker;
 mod conn;
 mod hub;
 mod io;
+mod relay;
 mod run;
 mod session;
 mod shape;
@@ -24,6 +25,7 @@ mod upgrade;
 mod web;
 
 pub use io::{Input, Output, Plan};
+pub use relay::{FromUpstream, ToUpstream};
 
 use crate::rng::Rng;
 use crate::script::{Origin, Rule, Scenario, Stage};
@@ -54,6 +56,8 @@ pub struct Engine {
     silences: Silences,
     /// Storms that blow.
     gales: usize,
+    /// Frames go to a real broker, and come from there.
+    proxy: bool,
     now: Duration,
     port: u16,
     conns: BTreeMap<u64, Conn>,
@@ -148,6 +152,7 @@ impl Engine {
             conditions: Conditions::default(),
             silences: Silences::default(),
             gales: 0,
+            proxy: false,
             now: Duration::ZERO,
             port: 0,
             conns: BTreeMap::new(),
@@ -171,6 +176,15 @@ impl Engine {
         engine
     }
 
+    /// A proxy at time zero: it asks for connections to a real broker, see
+    /// [`Output::Upstream`]. Of the scenario's set-up only the bounds, limits
+    /// and path count; all else is the broker's.
+    pub fn proxy(scenario: Scenario) -> Self {
+        let mut engine = Self::new(scenario);
+        engine.proxy = true;
+        engine
+    }
+
     /// The port which `{port}` stands for in redirects and answers.
     pub fn set_port(&mut self, port: u16) {
         self.port = port;
@@ -187,12 +201,15 @@ impl Engine {
             Input::Message {
                 conn,
                 octets,
-                binary: _,
-            } => self.on_message(conn, octets),
+                binary,
+            } => self.on_message(conn, octets, binary),
             Input::Ping { conn, octets } => self.on_ping(conn, octets),
             Input::Pong { conn, octets } => {
                 self.touch(conn);
                 self.record(conn, What::Pong(octets.to_vec()));
+                if self.proxy {
+                    self.relay_ping(conn, octets, false);
+                }
             }
             Input::Close { conn, code, reason } => {
                 self.record(
@@ -202,8 +219,10 @@ impl Engine {
                         reason: reason.to_owned(),
                     },
                 );
+                self.close_upstream(conn, code, reason);
                 self.over(conn);
             }
+            Input::Upstream { conn, what } => self.on_upstream(conn, what),
             Input::Closed { conn, how } => self.on_closed(conn, how),
             Input::Note { conn, note } => self.record(conn, What::Note(note.clone())),
             Input::Breach { conn, code, why } => {
@@ -387,7 +406,7 @@ impl Engine {
         self.run(Run::new(conn, Cx::None, actions));
     }
 
-    fn on_message(&mut self, conn: u64, octets: &[u8]) {
+    fn on_message(&mut self, conn: u64, octets: &[u8], binary: bool) {
         self.touch(conn);
         let Some(c) = self.conns.get_mut(&conn) else {
             return;
@@ -395,6 +414,13 @@ impl Engine {
         if c.phase != Phase::Open {
             return;
         }
+        let fresh = !c.decoder.is_mid_frame();
+        if self.proxy && self.relays_raw(conn, octets, binary) {
+            return;
+        }
+        let Some(c) = self.conns.get_mut(&conn) else {
+            return;
+        };
         c.decoder.feed(octets);
         let mut whole = 0;
         loop {
@@ -410,6 +436,7 @@ impl Engine {
             // worth an entry; a message of nothing but EOLs is one.
             if beats > 0 && whole == 0 && next == Ok(None) {
                 self.record(conn, What::BeatIn);
+                self.relay_beat(conn, octets);
             }
             match next {
                 Ok(Some(frame)) => {
@@ -417,6 +444,10 @@ impl Engine {
                     self.on_frame(conn, frame);
                 }
                 Ok(None) => return,
+                Err(error) if self.proxy => {
+                    self.relay_broken(conn, octets, fresh && whole == 0, error.to_string());
+                    return;
+                }
                 Err(error) => {
                     let refused = session::Refused::new(error.to_string());
                     self.refuse(conn, error.receipt, refused, None);
@@ -451,7 +482,13 @@ impl Engine {
         let Some(c) = self.conns.get(&conn) else {
             return;
         };
-        if c.phase == Phase::Open && !c.mute_pong {
+        if c.mute_pong {
+            return;
+        }
+        if self.proxy {
+            self.active(conn);
+            self.relay_ping(conn, octets, true);
+        } else if c.phase == Phase::Open {
             self.active(conn);
             self.outputs.push_back(Output::Pong {
                 conn,

@@ -120,6 +120,10 @@ impl Engine {
         frame: &Frame,
         entry: Entry,
     ) -> Result<(), Refused> {
+        if self.proxy {
+            self.renew(conn, frame);
+            return Ok(());
+        }
         let version = self.negotiate(conn, frame)?;
         if self.scenario.require_host && version > Version::V1_0 && frame.header("host").is_none() {
             return Err(Refused::new("CONNECT without host"));
@@ -386,6 +390,10 @@ impl Engine {
     /// single-session it costs both; a CONNECT on a live session of the same
     /// socket costs that one.
     pub(super) fn overlap_default(&mut self, conn: u64, frame: &Frame, identity: Option<&str>) {
+        if self.proxy {
+            self.pass_up(conn, frame);
+            return;
+        }
         let same = self.conns.get(&conn).is_some_and(|c| c.session.is_some());
         let other = self
             .other_session(conn, identity)
@@ -425,6 +433,7 @@ impl Engine {
     /// The connection counts as over from now on.
     pub(super) fn over(&mut self, conn: u64) {
         self.end_session(conn);
+        self.end_upstream(conn);
         if let Some(c) = self.conns.get_mut(&conn) {
             c.phase = Phase::Over;
             c.held.clear();

@@ -139,6 +139,9 @@ impl Engine {
         let Some(c) = self.conns.get_mut(&conn) else {
             return;
         };
+        // What an upstream calls text or binary stays that, even if it lies.
+        let called_binary = c.relay.as_ref().map(|r| r.down_binary);
+        let lie = called_binary == Some(false) && std::str::from_utf8(&octets).is_err();
         let shapes = &mut c.shapes;
         let truncate = cut.or_else(|| shapes.cut.take());
         let kind = shapes.kind.take();
@@ -167,7 +170,7 @@ impl Engine {
                     shapes.turn = !shapes.turn;
                     !shapes.turn || !is_text()
                 }
-                None => !is_text(),
+                None => called_binary == Some(true) || (!lie && !is_text()),
             };
             let (cut, between) = match &frag {
                 Some((cut, between)) => (Some(cut.clone()), *between),

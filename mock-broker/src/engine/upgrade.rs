@@ -1,6 +1,6 @@
 //! From the request to the open WebSocket.
 
-use super::conn::Phase;
+use super::conn::{Conn, Phase};
 use super::run::{Cx, Event, Run};
 use super::{Engine, Output, Plan, Timer};
 use crate::http::{Request, Response, refusal};
@@ -112,8 +112,12 @@ impl Engine {
         self.outputs.push_back(Output::Stall { conn });
     }
 
-    /// Completes the upgrade.
+    /// Agrees to the upgrade.
     pub(super) fn accept(&mut self, conn: u64, forced: Option<Option<String>>, bad_accept: bool) {
+        if self.proxy {
+            self.dial(conn, forced, bad_accept);
+            return;
+        }
         let Some(c) = self.conns.get_mut(&conn) else {
             return;
         };
@@ -128,6 +132,15 @@ impl Engine {
                 .find(|name| offered.contains(name))
                 .map(str::to_owned)
         });
+        self.open(conn, subprotocol, bad_accept);
+    }
+
+    /// Completes the upgrade.
+    pub(super) fn open(&mut self, conn: u64, subprotocol: Option<String>, bad_accept: bool) {
+        let waits = |c: &&mut Conn| c.phase == Phase::Upgrade;
+        let Some(c) = self.conns.get_mut(&conn).filter(waits) else {
+            return;
+        };
         c.phase = Phase::Open;
         c.beats.last_in = self.now;
         c.active = self.now;

@@ -45,13 +45,20 @@ pub(crate) fn accept_key(key: &str) -> String {
 }
 
 /// The octets of a 101.
-pub(crate) fn switching(accept: &str, subprotocol: Option<&str>) -> Vec<u8> {
+pub(crate) fn switching(
+    accept: &str,
+    subprotocol: Option<&str>,
+    extra: &[(String, String)],
+) -> Vec<u8> {
     let mut head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {accept}\r\n"
     );
     if let Some(subprotocol) = subprotocol {
         head.push_str(&format!("Sec-WebSocket-Protocol: {subprotocol}\r\n"));
+    }
+    for (name, value) in extra {
+        head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");
     head.into_bytes()

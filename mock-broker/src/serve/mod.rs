@@ -4,10 +4,13 @@ mod command;
 mod obey;
 mod port;
 mod sock;
+mod up;
 
 use crate::engine::{Engine, Input, Plan};
 use crate::faults::Chunk;
 use crate::http::{self, Parsed, Response};
+use crate::proxy::Target;
+use crate::rng::Rng;
 use crate::script::TlsFault;
 use crate::tls::ServerTls;
 use crate::transcript::{How, Note};
@@ -20,6 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use up::Up;
 
 const WAKER: Token = Token(2);
 const FIRST: usize = 3;
@@ -40,6 +44,10 @@ enum Alarm {
     Resume,
     /// The peer did not answer our Close, or our FIN, or does not read.
     Impatience,
+    /// The upstream has not answered the upgrade.
+    Dial,
+    /// The upstream does not take its end.
+    Farewell,
 }
 
 pub(crate) struct Server {
@@ -55,6 +63,12 @@ pub(crate) struct Server {
     alarm_no: u64,
     ready: VecDeque<u64>,
     unflushed: VecDeque<u64>,
+    /// In a proxy: the broker behind it, and the connections there.
+    upstream: Option<Arc<Target>>,
+    ups: BTreeMap<u64, Up>,
+    ready_ups: VecDeque<u64>,
+    unflushed_ups: VecDeque<u64>,
+    masks: Rng,
     buffer: Vec<u8>,
     /// Connections could not be accepted; try again.
     starved: bool,
@@ -71,6 +85,7 @@ impl Server {
         let poll = Poll::new()?;
         let port = Port::open(poll.registry(), port, tls.is_some())?;
         engine.set_port(port.number());
+        let seed = engine.scenario().seed;
         let shared = Arc::new(Shared {
             commands: Mutex::default(),
             waker: Waker::new(poll.registry(), WAKER)?,
@@ -88,10 +103,20 @@ impl Server {
             alarm_no: 0,
             ready: VecDeque::new(),
             unflushed: VecDeque::new(),
+            upstream: None,
+            ups: BTreeMap::new(),
+            ready_ups: VecDeque::new(),
+            unflushed_ups: VecDeque::new(),
+            masks: Rng::new(seed),
             buffer: vec![0; 64 << 10],
             starved: false,
             obeying: false,
         })
+    }
+
+    /// Passes everything on to a broker; the engine must be a proxy's.
+    pub(crate) fn upstream(&mut self, target: Target) {
+        self.upstream = Some(Arc::new(target));
     }
 
     pub(crate) fn number(&self) -> u16 {
@@ -123,6 +148,9 @@ impl Server {
                 match event.token() {
                     WAKER => {}
                     Token(door @ (0 | 1)) => self.accept(Token(door)),
+                    Token(n) if n & up::UPSTREAM != 0 => {
+                        self.wake_up((n & !up::UPSTREAM) as u64, event);
+                    }
                     Token(n) => self.wake((n - FIRST) as u64, event),
                 }
             }
@@ -133,6 +161,11 @@ impl Server {
             for _ in 0..self.ready.len() {
                 if let Some(conn) = self.ready.pop_front() {
                     self.drive(conn);
+                }
+            }
+            for _ in 0..self.ready_ups.len() {
+                if let Some(conn) = self.ready_ups.pop_front() {
+                    self.drive_up(conn);
                 }
             }
             self.ring();
@@ -148,7 +181,7 @@ impl Server {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || !self.ready_ups.is_empty() {
             return Some(Duration::ZERO);
         }
         let retry = self.starved.then(|| self.now() + Duration::from_millis(50));
@@ -237,12 +270,15 @@ impl Server {
                 log::debug!("nodelay: {error}");
             }
             self.next += 1;
-            let max_message = self.engine.scenario().limits.body.saturating_add(1 << 20);
-            self.socks
-                .insert(conn, Sock::new(stream, self.tls.is_some(), max_message));
+            let sock = Sock::new(stream, self.tls.is_some(), self.max_message());
+            self.socks.insert(conn, sock);
             self.tell(Input::Tcp { conn });
             self.enqueue(conn);
         }
+    }
+
+    fn max_message(&self) -> usize {
+        self.engine.scenario().limits.body.saturating_add(1 << 20)
     }
 
     fn wake(&mut self, conn: u64, event: &mio::event::Event) {
@@ -274,7 +310,8 @@ impl Server {
             if sock.tls_fault == Some(TlsFault::Alert) {
                 self.alert(conn);
             } else if let Some(tls) = &self.tls {
-                if let Err(words) = sock.shake(tls.acceptor(sock.tls_fault)) {
+                let acceptor = tls.acceptor(sock.tls_fault);
+                if let Err(words) = sock.shake(|tcp| acceptor.accept(tcp)) {
                     self.fail(conn, format!("TLS: {words}"));
                     return;
                 }
@@ -287,6 +324,7 @@ impl Server {
             .socks
             .get(&conn)
             .is_some_and(|s| more(s) && !Self::is_clogged(s))
+            && !self.is_backed_up(conn)
         {
             self.enqueue(conn);
         }
@@ -318,7 +356,7 @@ impl Server {
 
     fn read(&mut self, conn: u64) {
         let mut budget = TURN;
-        while budget > 0 {
+        while budget > 0 && !self.is_backed_up(conn) {
             let Some(sock) = self.socks.get_mut(&conn) else {
                 return;
             };
@@ -442,12 +480,7 @@ impl Server {
                         None => {
                             sock.ending = Some(How::Peer { code: *code });
                             let mut wire = Vec::new();
-                            match code {
-                                Some(code) => ws::write_close(*code, "", &mut wire),
-                                None => {
-                                    ws::write_frame(true, ws::Opcode::Close, b"", &mut wire);
-                                }
-                            }
+                            ws::write_close(*code, "", &mut wire);
                             sock.push(Chunk::octets(wire));
                         }
                     }

@@ -27,6 +27,8 @@ impl Server {
                 self.apply(output);
             } else if let Some(conn) = self.unflushed.pop_front() {
                 self.flush(conn);
+            } else if let Some(conn) = self.unflushed_ups.pop_front() {
+                self.flush_up(conn);
             } else {
                 break;
             }
@@ -49,6 +51,7 @@ impl Server {
                 sock.push(Chunk::octets(http::switching(
                     &accept,
                     subprotocol.as_deref(),
+                    &sock.extra,
                 )));
                 sock.stage = Stage::Ws;
                 let early = std::mem::take(&mut sock.head);
@@ -111,7 +114,8 @@ impl Server {
                     },
                 );
                 let mut wire = Vec::new();
-                ws::write_close(code, &reason, &mut wire);
+                // 1005 stands for a Close without a code.
+                ws::write_close(Some(code).filter(|c| *c != 1005), &reason, &mut wire);
                 self.push(conn, Chunk::octets(wire));
                 if deaf {
                     self.push(conn, Chunk::Fin);
@@ -131,6 +135,7 @@ impl Server {
                 self.push(conn, Chunk::Rst);
                 self.hurry(conn);
             }
+            Output::Upstream { conn, what } => self.apply_upstream(conn, what),
             Output::Blackhole { conn, direction } => {
                 self.flush(conn);
                 if let Some(sock) = self.socks.get_mut(&conn) {
@@ -242,10 +247,20 @@ impl Server {
     }
 
     pub(super) fn flush(&mut self, conn: u64) {
+        let bound = self.backlog();
         let Some(sock) = self.socks.get_mut(&conn) else {
             return;
         };
-        match sock.flush() {
+        let before = sock.waiting;
+        let flushed = sock.flush();
+        if before > bound && sock.waiting <= bound {
+            // The upstream's turn, if it waited for this.
+            self.enqueue_up(conn);
+        }
+        let Some(sock) = self.socks.get_mut(&conn) else {
+            return;
+        };
+        match flushed {
             Ok(Flushed::Enough) => {}
             Ok(Flushed::Pause(gap)) => self.alarm(conn, gap, Alarm::Resume),
             Ok(Flushed::Fin) => self.alarm(conn, LINGER, Alarm::Impatience),
@@ -279,10 +294,16 @@ impl Server {
         let now = self.now();
         while let Some(entry) = self.alarms.first_entry().filter(|e| e.key().0 <= now) {
             let (conn, alarm) = entry.remove();
+            match alarm {
+                Alarm::Dial => self.dial_is_late(conn),
+                Alarm::Farewell => self.farewell_is_late(conn),
+                Alarm::Resume | Alarm::Impatience => {}
+            }
             let Some(sock) = self.socks.get_mut(&conn) else {
                 continue;
             };
             match alarm {
+                Alarm::Dial | Alarm::Farewell => {}
                 Alarm::Resume => {
                     sock.paused = false;
                     self.flush(conn);

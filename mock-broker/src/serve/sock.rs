@@ -6,7 +6,7 @@ use crate::transcript::How;
 use crate::ws::Reader;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use native_tls::{HandshakeError, MidHandshakeTlsStream, TlsAcceptor, TlsStream};
+use native_tls::{HandshakeError, MidHandshakeTlsStream, TlsStream};
 use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -61,6 +61,8 @@ pub(super) struct Sock {
     /// Before it has so many octets, the request is not whole.
     pub(super) awaits: usize,
     pub(super) key: String,
+    /// More headers for the 101.
+    pub(super) extra: Vec<(String, String)>,
     pub(super) reader: Reader,
     out: VecDeque<Chunk>,
     /// Octets in `out`.
@@ -104,6 +106,7 @@ impl Sock {
             head: Vec::new(),
             awaits: 0,
             key: String::new(),
+            extra: Vec::new(),
             reader: Reader::new(max_message),
             out: VecDeque::new(),
             waiting: 0,
@@ -114,6 +117,30 @@ impl Sock {
             overflown: false,
             ending: None,
             finished: false,
+        }
+    }
+
+    /// The socket of a connection to an upstream, which is not there yet.
+    pub(super) fn of_upstream(stream: TcpStream, max_message: usize) -> Self {
+        Self {
+            stage: Stage::Tls,
+            reader: Reader::of_client(max_message),
+            ..Self::new(stream, false, max_message)
+        }
+    }
+
+    /// Whether a connection that was begun has come about.
+    pub(super) fn connected(&self) -> io::Result<bool> {
+        let Some(tcp) = self.tcp() else {
+            return Ok(true);
+        };
+        if let Some(error) = tcp.take_error()? {
+            return Err(error);
+        }
+        match tcp.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -146,9 +173,12 @@ impl Sock {
     }
 
     /// One step of the TLS handshake; an error ends the connection.
-    pub(super) fn shake(&mut self, acceptor: &TlsAcceptor) -> Result<(), String> {
+    pub(super) fn shake(
+        &mut self,
+        begin: impl FnOnce(TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError<TcpStream>>,
+    ) -> Result<(), String> {
         let result = match std::mem::replace(&mut self.stream, Stream::Gone) {
-            Stream::Raw(tcp) => acceptor.accept(tcp),
+            Stream::Raw(tcp) => begin(tcp),
             Stream::Mid(mid) => mid.handshake(),
             other @ (Stream::Tls(_) | Stream::Gone) => {
                 self.stream = other;

@@ -160,6 +160,9 @@ pub enum Note {
         /// The subscription's id.
         subscription: String,
     },
+    /// In a proxy: what became of the connection to the broker upstream, in
+    /// words.
+    Upstream(String),
     /// The script triggered itself too often in one moment, and was cut short.
     ScriptLoop,
 }

@@ -9,6 +9,7 @@ mod connect;
 mod faults;
 mod handshake;
 mod plain;
+mod proxy;
 mod scenarios;
 mod tls;
 mod tokens;

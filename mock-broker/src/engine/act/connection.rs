@@ -70,6 +70,9 @@ impl Engine {
         let Some(c) = self.conns.get_mut(&conn) else {
             return;
         };
+        if let Some(relay) = &mut c.relay {
+            relay.own_beats = beat != BeatAction::Start;
+        }
         match beat {
             BeatAction::Stop => c.beats.stopped = true,
             BeatAction::Start => c.beats.stopped = false,
