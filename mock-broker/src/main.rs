@@ -1,7 +1,7 @@
 //! `mock-broker`: a STOMP broker that plays a scenario.
 
-use clap::{Parser, Subcommand};
-use hobnail_mock_broker::{Listen, MockBroker, Scenario};
+use clap::{Args, Parser, Subcommand};
+use hobnail_mock_broker::{Listen, MockBroker, Scenario, Upstream};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,21 +23,26 @@ enum Verb {
     Run {
         /// The scenario; without one the broker is correct and lets everybody in.
         scenario: Option<PathBuf>,
-        /// The port on the loopback addresses; 0 is any free one.
-        #[arg(long, default_value_t = 0)]
-        port: u16,
-        /// Write the port to this file.
+        #[command(flatten)]
+        serve: Serve,
+    },
+    /// Play a scenario in front of a real broker.
+    ///
+    /// What the rules do not touch passes as it came. Of the scenario's
+    /// `broker` only `path`, `limits` and `bounds` have a meaning here.
+    Proxy {
+        /// The broker, for example ws://127.0.0.1:15674/ws
+        upstream: String,
+        /// The scenario; without one all passes.
+        scenario: Option<PathBuf>,
+        /// Trust this authority's certificate (PEM) upstream, too.
         #[arg(long, value_name = "FILE")]
-        port_file: Option<PathBuf>,
-        /// Speak TLS, with a certificate made for this run.
+        upstream_ca: Option<PathBuf>,
+        /// Take any certificate upstream.
         #[arg(long)]
-        tls: bool,
-        /// Write the certificate of the authority to this file (needs --tls).
-        #[arg(long, value_name = "FILE", requires = "tls")]
-        ca_file: Option<PathBuf>,
-        /// Print everything that happens, one line each.
-        #[arg(long)]
-        trace: bool,
+        insecure: bool,
+        #[command(flatten)]
+        serve: Serve,
     },
     /// Check scenario files.
     Lint {
@@ -47,46 +52,77 @@ enum Verb {
     },
 }
 
+/// Where clients find it, and what is told of it.
+#[derive(Args)]
+struct Serve {
+    /// The port on the loopback addresses; 0 is any free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Write the port to this file.
+    #[arg(long, value_name = "FILE")]
+    port_file: Option<PathBuf>,
+    /// Speak TLS, with a certificate made for this run.
+    #[arg(long)]
+    tls: bool,
+    /// Write the certificate of the authority to this file (needs --tls).
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    ca_file: Option<PathBuf>,
+    /// Print everything that happens, one line each.
+    #[arg(long)]
+    trace: bool,
+}
+
 fn main() -> ExitCode {
     let filter = "warn,tungstenite=off,mio=warn";
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter)).init();
-    match Cli::parse().verb {
-        Verb::Run {
+    let result = match Cli::parse().verb {
+        Verb::Run { scenario, serve } => start(scenario.as_deref(), &serve, None),
+        Verb::Proxy {
+            upstream,
             scenario,
-            port,
-            port_file,
-            tls,
-            ca_file,
-            trace,
-        } => {
-            let files = Files {
-                port: port_file,
-                ca: ca_file,
-            };
-            match run(scenario.as_deref(), Listen { port, tls }, &files, trace) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(words) => {
-                    eprintln!("mock-broker: {words}");
-                    ExitCode::from(2)
-                }
-            }
+            upstream_ca,
+            insecure,
+            serve,
+        } => behind(&upstream, upstream_ca.as_deref(), insecure)
+            .and_then(|upstream| start(scenario.as_deref(), &serve, Some(&upstream))),
+        Verb::Lint { scenarios } => return lint(&scenarios),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(words) => {
+            eprintln!("mock-broker: {words}");
+            ExitCode::from(2)
         }
-        Verb::Lint { scenarios } => lint(&scenarios),
     }
 }
 
-struct Files {
-    port: Option<PathBuf>,
-    ca: Option<PathBuf>,
+fn behind(url: &str, ca: Option<&Path>, insecure: bool) -> Result<Upstream, String> {
+    let upstream = Upstream::new(url).map_err(|e| e.to_string())?;
+    let upstream = upstream.insecure(insecure);
+    let Some(file) = ca else { return Ok(upstream) };
+    let pem = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    Ok(upstream.ca_pem(&pem))
 }
 
-fn run(scenario: Option<&Path>, listen: Listen, files: &Files, trace: bool) -> Result<(), String> {
+fn start(
+    scenario: Option<&Path>,
+    serve: &Serve,
+    upstream: Option<&Upstream>,
+) -> Result<(), String> {
     let scenario = scenario.map_or_else(|| Ok(Scenario::default()), read)?;
-    let broker = MockBroker::start_at(scenario, listen).map_err(|e| e.to_string())?;
-    if let (Some(file), Some(pem)) = (&files.ca, broker.ca_pem()) {
+    let listen = Listen {
+        port: serve.port,
+        tls: serve.tls,
+    };
+    let broker = match upstream {
+        Some(upstream) => MockBroker::proxy_at(upstream, scenario, listen),
+        None => MockBroker::start_at(scenario, listen),
+    };
+    let broker = broker.map_err(|e| e.to_string())?;
+    if let (Some(file), Some(pem)) = (&serve.ca_file, broker.ca_pem()) {
         write(file, pem)?;
     }
-    if let Some(file) = &files.port {
+    if let Some(file) = &serve.port_file {
         write(file, &format!("{}\n", broker.port()))?;
     }
     let mut out = std::io::stdout();
@@ -98,7 +134,7 @@ fn run(scenario: Option<&Path>, listen: Listen, files: &Files, trace: bool) -> R
     say(&broker.url())?;
     // The default action of SIGTERM and SIGINT ends the process.
     let mut next = 1;
-    if !trace {
+    if !serve.trace {
         broker.wait();
         return Err("the broker died".to_owned());
     }

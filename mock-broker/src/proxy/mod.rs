@@ -59,7 +59,12 @@ impl Upstream {
         if rest.contains('#') {
             return Err(UpstreamError::Url("has a fragment"));
         }
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        if rest.contains('?') {
+            return Err(UpstreamError::Url(
+                "has a query, which is the client's to send",
+            ));
+        }
+        let end = rest.find('/').unwrap_or(rest.len());
         let (place, path) = rest.split_at(end);
         if place.contains('@') {
             return Err(UpstreamError::Url("has a user name"));
@@ -80,11 +85,7 @@ impl Upstream {
             secure,
             host: host.to_owned(),
             port,
-            path: if path.starts_with('/') {
-                path.to_owned()
-            } else {
-                format!("/{path}")
-            },
+            path: if path.is_empty() { "/" } else { path }.to_owned(),
             roots: Vec::new(),
             insecure: false,
         })
@@ -104,7 +105,7 @@ impl Upstream {
         self
     }
 
-    /// The path with its query, which clients of the proxy ask for, too.
+    /// The path, which clients of the proxy ask for, too.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
@@ -238,11 +239,8 @@ mod tests {
             )
         };
         assert_eq!(parts("ws://h"), of(false, "h", 80, "/", "h"));
-        assert_eq!(parts("WSS://h/ws?x=1"), of(true, "h", 443, "/ws?x=1", "h"));
-        assert_eq!(
-            parts("ws://h:15674?x"),
-            of(false, "h", 15674, "/?x", "h:15674")
-        );
+        assert_eq!(parts("WSS://h/ws"), of(true, "h", 443, "/ws", "h"));
+        assert_eq!(parts("ws://h:15674"), of(false, "h", 15674, "/", "h:15674"));
         assert_eq!(
             parts("wss://[::1]:99/"),
             of(true, "::1", 99, "/", "[::1]:99")
@@ -261,6 +259,7 @@ mod tests {
             ("ws://h:/", "port"),
             ("ws://u:hunter2@h/", "user name"),
             ("ws://h/#x", "fragment"),
+            ("ws://h/?token=hunter2", "query"),
             ("ws://h/ x", "escaped"),
         ] {
             let error = Upstream::new(url).unwrap_err().to_string();

@@ -70,11 +70,42 @@ fn run_prints_its_url_first_and_writes_its_files() {
 }
 
 #[test]
+fn proxy_stands_in_front_of_a_broker() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ca_file, scenario) = (dir.path().join("ca.pem"), dir.path().join("s.json"));
+    let rules = r#"{"rules":[{"conn":1,"on":"upgrade","do":[{"http":{"status":503}}]}]}"#;
+    std::fs::write(&scenario, rules).unwrap();
+    let behind =
+        hobnail_mock_broker::MockBroker::start_tls(hobnail_mock_broker::Scenario::default())
+            .unwrap();
+    std::fs::write(&ca_file, behind.ca_pem().unwrap()).unwrap();
+    let child = program()
+        .args(["proxy", &behind.url(), "--upstream-ca"])
+        .args([&ca_file, &scenario])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut child = Running(child);
+    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+    let url = lines.next().unwrap().unwrap();
+    assert!(
+        url.starts_with("ws://127.0.0.1:") && url.ends_with("/stomp"),
+        "{url}"
+    );
+    let refused = tungstenite::connect(&url).unwrap_err();
+    assert!(refused.to_string().contains("503"), "{refused}");
+    tungstenite::connect(&url).expect("the second one passes");
+}
+
+#[test]
 fn bad_usage_is_2() {
     for args in [
         &["run", "no-such-file.json"][..],
         &["dance"],
         &["run", "--ca-file", "x"],
+        &["proxy"],
+        &["proxy", "http://h/"],
+        &["proxy", "ws://h:1/", "--upstream-ca", "no-such-file.pem"],
         &[],
     ] {
         let status = program().args(args).stderr(Stdio::null()).status().unwrap();

@@ -48,7 +48,16 @@ pub(crate) fn upgrade(
     broker: &MockBroker,
     headers: &[(&'static str, &str)],
 ) -> Result<Client, Box<Error>> {
-    let mut request = broker.url().into_client_request().expect("a good request");
+    upgrade_at(broker, &broker.url(), headers)
+}
+
+/// An upgrade at a URL of one's own.
+pub(crate) fn upgrade_at(
+    broker: &MockBroker,
+    url: &str,
+    headers: &[(&'static str, &str)],
+) -> Result<Client, Box<Error>> {
+    let mut request = url.into_client_request().expect("a good request");
     for (name, value) in headers {
         let value = HeaderValue::from_str(value).expect("a good header");
         request.headers_mut().insert(*name, value);
