@@ -393,6 +393,14 @@ pub struct AuthError {
     pub fatal: bool,
 }
 
+/// A region source could not name the active region.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the active region is unknown: {text}")]
+pub struct RegionError {
+    /// What went wrong, without any secret.
+    pub text: String,
+}
+
 /// The call cannot be right as it was made.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{error::Error, frame::Version};
+use crate::{
+    error::{Error, RegionError},
+    frame::Version,
+};
 
 /// A step in the life of a client. None is ever an answer to a call.
 #[derive(Debug, Clone)]
@@ -42,6 +45,23 @@ pub enum Event {
         /// How many times in a row.
         count: u32,
     },
+    /// Session after session ended before it was stable: somebody should look.
+    Looping {
+        /// How many in a row.
+        sessions: u32,
+    },
+    /// A region source has named the endpoint that is active.
+    Region {
+        /// Its URL, without the query.
+        endpoint: String,
+    },
+    /// The active region is unknown; the client goes on with what it knows.
+    RegionFailed {
+        /// Why.
+        cause: RegionError,
+    },
+    /// The session is ended in order and begun anew before its token ends.
+    Rotating,
     /// A token could not be fetched. The client asks again when it must.
     TokenFailed {
         /// Why.

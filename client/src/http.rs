@@ -93,6 +93,10 @@ impl Http {
         })
     }
 
+    pub(crate) fn get(&self) -> Result<Answer, String> {
+        self.read(self.agent.get(&self.uri).call())
+    }
+
     pub(crate) fn post_form(
         &self,
         authorization: Option<&str>,

@@ -61,6 +61,7 @@ mod port;
 mod publish;
 mod queue;
 mod reactor;
+pub mod region;
 mod secret;
 mod sink;
 mod subscription;
@@ -72,7 +73,9 @@ pub use client::Client;
 pub use config::{Builder, Config};
 pub use core::{AckMode, Phase};
 pub use dialect::Dialect;
-pub use error::{AuthError, BrokerError, Error, LinkError, Misuse, ProtocolError, Refusal, Stage};
+pub use error::{
+    AuthError, BrokerError, Error, LinkError, Misuse, ProtocolError, Refusal, RegionError, Stage,
+};
 pub use event::{Connected, Event};
 pub use handle::{Events, Handle};
 pub use message::Message;

@@ -14,9 +14,9 @@ use crate::{
     acknowledge::{self, Acknowledger},
     auth::Token,
     clock,
-    config::Config,
+    config::{Config, Endpoint},
     core::{Command, Key, Reply, Ticket, Waiter},
-    error::{AuthError, Error, Misuse, Stage},
+    error::{AuthError, Error, Misuse, RegionError, Stage},
     frame::{self, Frame},
     queue::Notify,
     sink::Sink,
@@ -34,6 +34,8 @@ pub(crate) enum Post {
     Resolved(Ticket, Result<Vec<SocketAddr>, String>),
     /// A helper thread has a token.
     Token(Ticket, Result<Token, AuthError>),
+    /// A helper thread knows the active region.
+    Region(Ticket, Result<Endpoint, RegionError>),
 }
 
 impl Post {
@@ -85,6 +87,7 @@ impl Lane {
         match &post {
             Post::Resolved(..)
             | Post::Token(..)
+            | Post::Region(..)
             | Post::Command {
                 command: Command::Metrics { .. },
                 ..
@@ -356,7 +359,7 @@ fn size(post: &Post) -> usize {
             command: Command::Publish(outgoing),
             ..
         } => outgoing.octets.len(),
-        Post::Command { .. } | Post::Resolved(..) | Post::Token(..) => 0,
+        Post::Command { .. } | Post::Resolved(..) | Post::Token(..) | Post::Region(..) => 0,
     }
 }
 

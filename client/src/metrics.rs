@@ -8,6 +8,8 @@ pub struct Metrics {
     pub connections: u64,
     /// New tokens accepted on a live connection.
     pub rebinds: u64,
+    /// Sessions ended in order and begun anew before their token ended.
+    pub rotations: u64,
     /// Client frames that left, heart-beats not counted.
     pub frames_out: u64,
     /// Broker frames that arrived, heart-beats not counted.

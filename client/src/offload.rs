@@ -1,13 +1,21 @@
-//! What blocks and must not block the reactor: name resolution and token sources.
+//! What blocks and must not block the reactor: name resolution, token and region
+//! sources, the file of the last good endpoint.
 
-use std::sync::Arc;
+use std::{
+    fs, io,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     auth::{TokenReason, TokenSource},
+    config::Endpoint,
     core::Ticket,
-    error::AuthError,
+    error::{AuthError, RegionError},
     mailbox::{Mailbox, Post},
     net::resolve_blocking,
+    region::Regions,
 };
 
 /// Resolves a name on a helper thread; the answer comes through the mailbox.
@@ -38,10 +46,59 @@ pub(crate) fn token(
     });
 }
 
-fn run(
-    mailbox: &Arc<Mailbox>,
-    work: impl FnOnce(Arc<Mailbox>) + Send + 'static,
-) -> std::io::Result<()> {
+/// Asks a region source on a helper thread; the answer comes through the
+/// mailbox. One that panics never answers: it is given up at its limit.
+pub(crate) fn region(mailbox: &Arc<Mailbox>, ticket: Ticket, regions: Regions) {
+    run(mailbox, move |mailbox| {
+        let answer = regions.0.active().and_then(|url| {
+            Endpoint::parse(&url).map_err(|e| RegionError {
+                text: e.to_string(),
+            })
+        });
+        mailbox.post_now(Post::Region(ticket, answer));
+    })
+    .unwrap_or_else(|e| {
+        let text = format!("no thread for the region source: {e}");
+        mailbox.post_now(Post::Region(ticket, Err(RegionError { text })));
+    });
+}
+
+/// Writes the last good endpoint down. Whoever reads it meanwhile sees the old
+/// text or the new. It is a convenience: failure is only logged.
+pub(crate) fn remember(mailbox: &Arc<Mailbox>, file: PathBuf, endpoint: String) {
+    let done = run(mailbox, move |_| {
+        let mut fresh = file.clone().into_os_string();
+        fresh.push(".new");
+        let written = fs::write(&fresh, endpoint).and_then(|()| fs::rename(&fresh, &file));
+        if let Err(e) = written {
+            log::warn!("{} cannot be written: {e}", file.display());
+        }
+    });
+    if let Err(e) = done {
+        log::warn!("no thread to remember the endpoint: {e}");
+    }
+}
+
+/// The endpoint that was written down, if there is one.
+pub(crate) fn remembered(file: &Path) -> Option<String> {
+    let read = || -> io::Result<String> {
+        let mut text = String::new();
+        fs::File::open(file)?
+            .take(4_096)
+            .read_to_string(&mut text)?;
+        Ok(text)
+    };
+    match read() {
+        Ok(text) => Some(text.trim().to_owned()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+        Err(e) => {
+            log::warn!("{} cannot be read: {e}", file.display());
+            None
+        }
+    }
+}
+
+fn run(mailbox: &Arc<Mailbox>, work: impl FnOnce(Arc<Mailbox>) + Send + 'static) -> io::Result<()> {
     let mailbox = Arc::clone(mailbox);
     std::thread::Builder::new()
         .name("hobnail-helper".into())

@@ -80,10 +80,14 @@ impl Reactor {
             overflow: Overflow::DropOldest,
         };
         let events = Queue::new(limits, Arc::<Mailbox>::clone(&mailbox));
+        let mut core = Core::new(Arc::clone(&config), config.seed, clock::now());
+        if let Some(endpoint) = config.remember.as_deref().and_then(offload::remembered) {
+            core.prefer(&endpoint);
+        }
         Ok(Self {
             poll,
             ready: Events::with_capacity(8),
-            core: Core::new(Arc::clone(&config), config.seed, clock::now()),
+            core,
             tls,
             link: None,
             heard: 0,
@@ -249,6 +253,7 @@ impl Reactor {
                 }
             }
             Post::Token(ticket, answer) => self.feed(now, Input::Token(ticket, answer)),
+            Post::Region(ticket, answer) => self.feed(now, Input::Region(ticket, answer)),
         }
     }
 
@@ -385,11 +390,11 @@ impl Reactor {
                     self.parked.push_back(Parked::Ended(key, cause));
                 }
             }
-            Output::Open(ticket) => {
-                log::debug!("connecting to {}", self.config.endpoint);
+            Output::Open { endpoint, ticket } => {
+                log::debug!("connecting to {endpoint}");
                 let registry = self.poll.registry();
                 let config = Arc::clone(&self.config);
-                let link = Link::open(config, &self.tls, registry, LINK, now);
+                let link = Link::open(config, endpoint, &self.tls, registry, LINK, now);
                 self.link = Some((ticket, link));
                 self.more = true;
             }
@@ -402,6 +407,16 @@ impl Reactor {
             Output::Abort => {
                 self.link = None;
                 self.mailbox.set_epoch(0);
+            }
+            Output::NeedRegion(ticket) => {
+                if let Some(regions) = &self.config.regions {
+                    offload::region(&self.mailbox, ticket, regions.clone());
+                }
+            }
+            Output::Remember(endpoint) => {
+                if let Some(file) = &self.config.remember {
+                    offload::remember(&self.mailbox, file.clone(), endpoint.to_string());
+                }
             }
             Output::NeedToken(ticket, reason) => {
                 if let Credentials::Token { source, .. } = &self.config.credentials {

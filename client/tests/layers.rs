@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["clock", "dialect", "frame", "metrics", "secret", "wheel"],
     &["error"],
     &["http"],
-    &["auth", "event"],
+    &["auth", "event", "region"],
     &["config"],
     &["core", "net", "queue"],
     &["acknowledge"],

@@ -3,18 +3,20 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
 use super::{
-    Backoff, Config, Credentials, Endpoint, HeartBeat, Limits, Proxy, Secret, Timeouts, TlsOptions,
-    endpoint::printable,
+    Backoff, Config, Credentials, Endpoint, HeartBeat, Limits, Proxy, RetryPolicy, Rotate, Secret,
+    Timeouts, TlsOptions, endpoint::printable,
 };
 use crate::{
     auth::{Token, TokenReason, TokenSource},
     dialect::Dialect,
     error::{AuthError, Misuse},
+    region::{RegionSource, Regions},
 };
 
 /// Collects the settings of a client; `connect` makes it.
@@ -25,8 +27,7 @@ use crate::{
 #[must_use]
 pub struct Builder {
     url: String,
-    virtual_host: Option<String>,
-    proxy_from_env: bool,
+    fallbacks: Vec<String>,
     config: Config,
 }
 
@@ -35,17 +36,22 @@ impl Builder {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
-            virtual_host: None,
-            proxy_from_env: true,
+            fallbacks: Vec::new(),
             config: Config {
                 endpoint: Endpoint::unset(),
-                virtual_host: String::new(),
+                fallbacks: Vec::new(),
+                regions: None,
+                remember: None,
+                fail_back: false,
+                virtual_host: None,
                 credentials: Credentials::None,
                 heart_beat: HeartBeat::default(),
                 dialect: Dialect::STOMP,
                 allow_1_0: false,
                 timeouts: Timeouts::default(),
                 backoff: Backoff::default(),
+                retry: RetryPolicy::default(),
+                rotate: Rotate::Never,
                 reconnect: true,
                 persistent: false,
                 conflict_limit: 5,
@@ -53,15 +59,46 @@ impl Builder {
                 upgrade_headers: Vec::new(),
                 connect_headers: Vec::new(),
                 proxy: None,
+                proxy_from_env: true,
                 tls: TlsOptions::default(),
                 seed: RandomState::new().hash_one(0_u8),
             },
         }
     }
 
-    /// The virtual host (`host` header of CONNECT). Default: the URL's host.
+    /// One more URL to connect to when those before it fail. The last good one
+    /// is tried first, then the others in the order given; each has a back-off
+    /// of its own.
+    pub fn fallback(mut self, url: impl Into<String>) -> Self {
+        self.fallbacks.push(url.into());
+        self
+    }
+
+    /// Who names the region that is active, when a name cannot be resolved or
+    /// every endpoint has failed. It is called on a helper thread.
+    pub fn regions(mut self, source: impl RegionSource + 'static) -> Self {
+        self.config.regions = Some(Regions::new(source));
+        self
+    }
+
+    /// Keeps the last good endpoint in this file, and begins there the next time.
+    /// Only one of the endpoints given here is ever taken from it.
+    pub fn remember_in(mut self, file: impl Into<PathBuf>) -> Self {
+        self.config.remember = Some(file.into());
+        self
+    }
+
+    /// Whether a planned reconnect goes back to the first endpoint. Default:
+    /// false, the endpoint that is good is kept.
+    pub fn fail_back(mut self, fail_back: bool) -> Self {
+        self.config.fail_back = fail_back;
+        self
+    }
+
+    /// The virtual host (`host` header of CONNECT). Default: the host of the
+    /// endpoint's URL.
     pub fn virtual_host(mut self, host: impl Into<String>) -> Self {
-        self.virtual_host = Some(host.into());
+        self.config.virtual_host = Some(host.into());
         self
     }
 
@@ -130,6 +167,18 @@ impl Builder {
         self
     }
 
+    /// When the client gives up, and what it does not forgive.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.config.retry = policy;
+        self
+    }
+
+    /// Whether connections are made anew before their token ends. Default: never.
+    pub fn rotate(mut self, rotate: Rotate) -> Self {
+        self.config.rotate = rotate;
+        self
+    }
+
     /// Whether a lost connection is made again. Default: true.
     pub fn reconnect(mut self, reconnect: bool) -> Self {
         self.config.reconnect = reconnect;
@@ -175,7 +224,7 @@ impl Builder {
     /// what `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
     pub fn proxy(mut self, proxy: Option<Proxy>) -> Self {
         self.config.proxy = proxy;
-        self.proxy_from_env = false;
+        self.config.proxy_from_env = false;
         self
     }
 
@@ -204,15 +253,14 @@ impl Builder {
     pub fn build(self) -> Result<Config, Misuse> {
         let mut config = self.config;
         config.endpoint = Endpoint::parse(&self.url)?;
-        config.virtual_host = self
-            .virtual_host
-            .unwrap_or_else(|| config.endpoint.host().to_owned());
-        if self.proxy_from_env {
-            config.proxy = Proxy::from_env(
-                config.endpoint.is_secure(),
-                &config.endpoint.authority(),
-                |name| std::env::var(name).ok(),
-            )?;
+        for url in &self.fallbacks {
+            config.fallbacks.push(Endpoint::parse(url)?);
+        }
+        if config.proxy_from_env {
+            config.proxy = Proxy::of_endpoint(&config.endpoint)?;
+            for endpoint in &config.fallbacks {
+                Proxy::of_endpoint(endpoint)?;
+            }
         }
         config.cap();
         check(&config)?;
@@ -222,10 +270,10 @@ impl Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fallbacks: Vec<_> = self.fallbacks.iter().map(|url| printable(url)).collect();
         f.debug_struct("Builder")
             .field("url", &printable(&self.url))
-            .field("virtual_host", &self.virtual_host)
-            .field("proxy_from_env", &self.proxy_from_env)
+            .field("fallbacks", &fallbacks)
             .field("config", &self.config)
             .finish()
     }
@@ -241,6 +289,9 @@ fn check(config: &Config) -> Result<(), Misuse> {
     }
     if config.backoff.jitter_percent > 100 {
         return fail("backoff.jitter_percent exceeds 100");
+    }
+    if config.retry.short_sessions == 0 {
+        return fail("retry.short_sessions must not be 0");
     }
     if config.limits.operations == 0 || config.limits.outbox == 0 {
         return fail("limits.operations and limits.outbox must not be 0");

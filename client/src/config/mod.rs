@@ -3,17 +3,21 @@
 mod builder;
 mod endpoint;
 mod proxy;
+mod retry;
 mod settings;
 mod tls;
 
 pub use builder::Builder;
 pub use endpoint::Endpoint;
 pub use proxy::Proxy;
+pub use retry::{FatalErrors, RetryPolicy, Rotate};
 pub use settings::{Backoff, Credentials, HeartBeat, Limits, Overflow, QueueLimits, Timeouts};
 pub use tls::TlsOptions;
 
-use crate::dialect::Dialect;
+use std::path::PathBuf;
+
 pub use crate::secret::Secret;
+use crate::{dialect::Dialect, region::Regions};
 
 /// Everything a client needs to know. Made by [`Builder`].
 #[derive(Debug, Clone)]
@@ -21,8 +25,18 @@ pub use crate::secret::Secret;
 pub struct Config {
     /// Where to connect.
     pub endpoint: Endpoint,
-    /// The `host` header of CONNECT: the virtual host. Default: the URL's host.
-    pub virtual_host: String,
+    /// Where else to connect when that fails, in this order. Default: nowhere.
+    pub fallbacks: Vec<Endpoint>,
+    /// Names the region that is active when no endpoint answers. Default: nobody.
+    pub regions: Option<Regions>,
+    /// A file that holds the last good endpoint from one run to the next.
+    /// Default: none.
+    pub remember: Option<PathBuf>,
+    /// Whether a planned reconnect goes back to the first endpoint. Default: false.
+    pub fail_back: bool,
+    /// The `host` header of CONNECT: the virtual host. Default: the host of the
+    /// endpoint's URL.
+    pub virtual_host: Option<String>,
     /// Who connects.
     pub credentials: Credentials,
     /// Heart-beats offered and their tolerance.
@@ -35,6 +49,10 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Delays between connection attempts.
     pub backoff: Backoff,
+    /// When the client gives up, and what it does not forgive.
+    pub retry: RetryPolicy,
+    /// Whether connections are made anew before their token ends. Default: never.
+    pub rotate: Rotate,
     /// Whether a lost connection is made again. Default: true.
     pub reconnect: bool,
     /// Whether the first connection, too, is tried again. Default: false.
@@ -50,6 +68,8 @@ pub struct Config {
     pub connect_headers: Vec<(String, Secret)>,
     /// The proxy between here and the broker.
     pub proxy: Option<Proxy>,
+    /// Whether the proxy is what the environment says for each endpoint.
+    pub(crate) proxy_from_env: bool,
     /// How TLS is done.
     pub tls: TlsOptions,
     /// Seed of the jitter; by default taken from the operating system's hash seed.
@@ -57,6 +77,18 @@ pub struct Config {
 }
 
 impl Config {
+    /// The proxy between here and an endpoint.
+    pub(crate) fn proxy_for(&self, endpoint: &Endpoint) -> Option<Proxy> {
+        if *endpoint == self.endpoint || !self.proxy_from_env {
+            return self.proxy.clone();
+        }
+        // Those of the configured endpoints were read before, without an error.
+        Proxy::of_endpoint(endpoint).unwrap_or_else(|e| {
+            log::warn!("{endpoint} is reached without a proxy: {e}");
+            None
+        })
+    }
+
     /// Cuts every duration to what the clock can represent.
     fn cap(&mut self) {
         let (t, b, h) = (&mut self.timeouts, &mut self.backoff, &mut self.heart_beat);
@@ -79,5 +111,7 @@ impl Config {
         ] {
             *duration = (*duration).min(crate::clock::FOREVER);
         }
+        let limit = &mut self.retry.max_elapsed;
+        *limit = limit.map(|limit| limit.min(crate::clock::FOREVER));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Secret;
+use super::{Endpoint, Secret};
 use crate::error::Misuse;
 
 /// An HTTP proxy that is asked for a tunnel with CONNECT.
@@ -75,6 +75,12 @@ impl Proxy {
             port: port.unwrap_or(80),
             basic,
         })
+    }
+
+    /// The proxy that this process's environment asks for.
+    pub(super) fn of_endpoint(endpoint: &Endpoint) -> Result<Option<Self>, Misuse> {
+        let vars = |name: &str| std::env::var(name).ok();
+        Self::from_env(endpoint.is_secure(), &endpoint.authority(), vars)
     }
 
     /// The proxy that the environment asks for, if any.

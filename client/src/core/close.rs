@@ -19,6 +19,19 @@ pub(super) struct Graceful {
     pub(super) hurried: bool,
     /// DISCONNECT has left.
     pub(super) disconnected: bool,
+    /// A new session follows: how much of the outbox may leave before that.
+    pub(super) rotates: Option<usize>,
+}
+
+impl Graceful {
+    pub(super) fn until(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            hurried: false,
+            disconnected: false,
+            rotates: None,
+        }
+    }
 }
 
 impl Core {
@@ -28,15 +41,14 @@ impl Core {
             Phase::Online => {
                 self.close_waiters.push(waiter);
                 self.phase.advance(Phase::Closing);
-                self.graceful = Some(Graceful {
-                    deadline,
-                    hurried: false,
-                    disconnected: false,
-                });
-                self.timers.arm(Once::Close, half_way(now, deadline));
+                self.graceful = Some(Graceful::until(deadline));
+                self.arm_close(now, deadline);
             }
             Phase::Closing => {
                 self.close_waiters.push(waiter);
+                if let Some(graceful) = &mut self.graceful {
+                    graceful.rotates = None;
+                }
                 self.close_sooner(now, deadline);
             }
             // Nothing may be said but that it is over.
@@ -54,6 +66,11 @@ impl Core {
                 self.closed(None);
             }
         }
+    }
+
+    /// Half of the time is for confirmations.
+    pub(super) fn arm_close(&mut self, now: Instant, deadline: Instant) {
+        self.timers.arm(Once::Close, half_way(now, deadline));
     }
 
     /// A close that is under way is to end earlier.
@@ -80,7 +97,11 @@ impl Core {
     /// sent just before it, so confirmations are awaited first.
     pub(super) fn disconnect_due(&self) -> bool {
         self.graceful.as_ref().is_some_and(|graceful| {
-            !graceful.disconnected && (graceful.hurried || self.operations.len() == 0)
+            let is_quiet = match graceful.rotates {
+                Some(left) => left == 0 && self.operations.under_way() == 0,
+                None => self.operations.len() == 0,
+            };
+            !graceful.disconnected && (graceful.hurried || is_quiet)
         })
     }
 
@@ -108,7 +129,9 @@ impl Core {
     /// The last step: the WebSocket close.
     fn finish(&mut self, now: Instant) {
         let deadline = self.graceful.as_ref().map(|graceful| graceful.deadline);
-        self.give_up(now, 1000, Intent::End);
+        let rotates = self.graceful.as_ref().is_some_and(|g| g.rotates.is_some());
+        let next = if rotates { Intent::Redial } else { Intent::End };
+        self.give_up(now, 1000, next);
         if let Some(deadline) = deadline {
             self.timers.arm(Once::Close, deadline.max(now));
         }

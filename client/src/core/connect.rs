@@ -1,12 +1,13 @@
 //! From nothing to a live session, and from a lost link to the next attempt.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
 use super::{
     Core, Intent, Link, Phase,
     close::Graceful,
+    endpoints::sends_away,
     heartbeat,
     io::{Output, Reply, Ticket, Waiter},
     operations::{Kind, Replayed, receipt_text},
@@ -44,6 +45,7 @@ impl Core {
     pub(super) fn dial(&mut self, now: Instant) {
         debug_assert_eq!(self.link, Link::None);
         self.phase.advance(Phase::Dialing);
+        self.troubled_since.get_or_insert(now);
         if self.wants_token() && !self.tokens.usable(now) {
             self.fetch(now, self.tokens.reason());
         } else {
@@ -54,7 +56,9 @@ impl Core {
     pub(super) fn open(&mut self) {
         let ticket = self.next_ticket();
         self.link = Link::Opening(ticket);
-        self.outputs.push_back(Output::Open(ticket));
+        self.attempts = self.attempts.saturating_add(1);
+        let endpoint = self.endpoints.current().clone();
+        self.outputs.push_back(Output::Open { endpoint, ticket });
     }
 
     pub(super) fn link_up(&mut self, now: Instant, ticket: Ticket) {
@@ -83,7 +87,8 @@ impl Core {
         let mut frame = Encoder::new(&mut buffer, Command::Connect, Version::V1_2);
         frame.escape_connect(config.dialect.connect_escaping);
         frame.header("accept-version", offered(config.allow_1_0))?;
-        frame.header("host", &config.virtual_host)?;
+        let host = config.virtual_host.as_deref();
+        frame.header("host", host.unwrap_or(self.endpoints.current().host()))?;
         let beat = config.heart_beat;
         let value = format!(
             "{},{}",
@@ -127,6 +132,12 @@ impl Core {
         self.tokens.accepted(now);
         self.phase.advance(Phase::Online);
         self.ever_online = true;
+        self.was_stable = Some(false);
+        if self.endpoints.live() && self.config.remember.is_some() {
+            let endpoint = self.endpoints.current().clone();
+            self.outputs.push_back(Output::Remember(endpoint));
+        }
+        self.plan_rotation(now);
         self.metrics.connections += 1;
         self.arm_beats();
         let stable = now + self.config.backoff.stable_after;
@@ -167,8 +178,12 @@ impl Core {
     }
 
     pub(super) fn stable(&mut self) {
-        self.redial.stable();
+        self.endpoints.stable();
         self.conflicts = 0;
+        self.attempts = 0;
+        self.troubled_since = None;
+        self.short_sessions = 0;
+        self.was_stable = Some(true);
     }
 
     /// The broker did not answer CONNECT in time.
@@ -211,6 +226,7 @@ impl Core {
 
     /// Gives the link up: a Close frame, and what follows when it is gone.
     pub(super) fn give_up(&mut self, now: Instant, code: u16, intent: Intent) {
+        let intent = self.judged(intent);
         self.stop_beats();
         self.timers.disarm(Once::Open);
         self.timers.disarm(Once::Stable);
@@ -260,12 +276,32 @@ impl Core {
     fn gone(&mut self, now: Instant, error: &LinkError) {
         let graceful = self.graceful.take();
         let was_suspended = self.phase == Phase::Suspended;
-        for timer in [Once::Open, Once::Close, Once::Stable] {
+        for timer in [Once::Open, Once::Close, Once::Stable, Once::Rotate] {
             self.timers.disarm(timer);
         }
         self.stop_beats();
         self.lose();
         let intent = match (graceful, self.intent.take()) {
+            (
+                Some(Graceful {
+                    rotates: Some(_), ..
+                }),
+                Some(intent @ (Intent::Wait(_) | Intent::Fail(_) | Intent::End)),
+            ) => intent,
+            (
+                Some(Graceful {
+                    rotates: Some(_),
+                    disconnected: true,
+                    ..
+                }),
+                _,
+            ) => Intent::Redial,
+            (
+                Some(Graceful {
+                    rotates: Some(_), ..
+                }),
+                _,
+            ) => Intent::Wait(error.clone().into()),
             // An end that answers our DISCONNECT is what was asked for, and
             // nothing leads back from it.
             (
@@ -282,12 +318,30 @@ impl Core {
             (None, None) if was_suspended => Intent::Redial,
             (None, None) => Intent::Wait(error.clone().into()),
         };
+        let intent = self.judged(intent);
         self.follow(now, intent);
+    }
+
+    /// What the application said about errors that are fatal, or are not.
+    fn judged(&self, intent: Intent) -> Intent {
+        let fatal = &self.config.retry.fatal;
+        match intent {
+            Intent::Fail(cause) if !self.is_sealed() && !fatal.confirms(&cause) => {
+                Intent::Wait(cause)
+            }
+            Intent::Wait(cause) if fatal.adds(&cause) => Intent::Fail(cause),
+            intent @ (Intent::Redial | Intent::Wait(_) | Intent::Fail(_) | Intent::End) => intent,
+        }
     }
 
     fn follow(&mut self, now: Instant, intent: Intent) {
         match intent {
-            Intent::Redial => self.dial(now),
+            Intent::Redial => {
+                if self.config.fail_back {
+                    self.endpoints.fail_back(now);
+                }
+                self.dial(now);
+            }
             Intent::Wait(cause) => self.wait(now, cause),
             Intent::Fail(cause) => self.closed(Some(cause)),
             Intent::End => self.closed(None),
@@ -296,11 +350,35 @@ impl Core {
 
     /// The next attempt after a delay, unless there is to be none.
     pub(super) fn wait(&mut self, now: Instant, cause: Error) {
+        let was_stable = self.was_stable.take();
+        if was_stable == Some(false) {
+            self.was_short();
+        }
         if self.is_hopeless(&cause) {
             return self.closed(Some(cause));
         }
+        let is_ours = is_about_tokens(&cause);
+        let delay = if is_ours {
+            self.may_hurry = false;
+            self.tokens.next_delay(&mut self.rng)
+        } else {
+            self.endpoints.blame(now, &cause, &mut self.rng);
+            // The last good one comes first.
+            let is_good = was_stable == Some(true) && !sends_away(&cause);
+            self.may_hurry = !is_conflict(&cause);
+            if is_good || is_conflict(&cause) {
+                self.endpoints.stay(now)
+            } else {
+                self.endpoints.turn(now)
+            }
+        };
+        if self.is_exhausted(now, delay) {
+            return self.closed(Some(cause));
+        }
         self.phase.advance(Phase::Waiting);
-        let delay = self.redial.next_delay(&mut self.rng);
+        if !is_ours {
+            self.ask_region(now, &cause);
+        }
         self.timers.arm(Once::Redial, now + delay);
         self.last_cause = Some(cause.clone());
         self.tell(Event::Disconnected {
@@ -312,8 +390,28 @@ impl Core {
     /// Whether no other attempt follows one that failed like this.
     fn is_hopeless(&self, cause: &Error) -> bool {
         let first = !self.ever_online;
-        let again = self.config.persistent && cause.is_retryable();
+        let again = (self.config.persistent && cause.is_retryable())
+            || (is_about_endpoint(cause) && self.endpoints.has_another());
         !self.config.reconnect || (first && !again)
+    }
+
+    /// Whether the policy says that it is enough.
+    fn is_exhausted(&mut self, now: Instant, delay: Duration) -> bool {
+        let policy = self.config.retry;
+        let since = *self.troubled_since.get_or_insert(now);
+        policy.max_attempts.is_some_and(|max| self.attempts >= max)
+            || policy
+                .max_elapsed
+                .is_some_and(|max| now + delay > since + max)
+    }
+
+    /// A session ended before it was stable.
+    fn was_short(&mut self) {
+        self.short_sessions = self.short_sessions.saturating_add(1);
+        let sessions = self.short_sessions;
+        if sessions % self.config.retry.short_sessions.max(1) == 0 {
+            self.tell(Event::Looping { sessions });
+        }
     }
 
     /// What the end of a connection does to everything that was bound to it.
@@ -385,6 +483,20 @@ impl Core {
     pub(super) fn wants_token(&self) -> bool {
         matches!(self.config.credentials, Credentials::Token { .. })
     }
+}
+
+fn is_conflict(cause: &Error) -> bool {
+    matches!(cause, Error::Broker(e) if e.code() == Some(409))
+}
+
+/// No endpoint is to blame for a token that could not be had.
+fn is_about_tokens(cause: &Error) -> bool {
+    matches!(cause, Error::Auth(_) | Error::Timeout(Stage::Token))
+}
+
+/// Whether another endpoint may do better.
+fn is_about_endpoint(cause: &Error) -> bool {
+    matches!(cause, Error::Link(_) | Error::Protocol(_))
 }
 
 /// The `accept-version` header: newest first is not asked for, any order is right.

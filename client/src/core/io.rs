@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use crate::{
     auth::{Token, TokenReason},
-    error::{AuthError, Error, LinkError},
+    config::Endpoint,
+    error::{AuthError, Error, LinkError, RegionError},
     event::Event,
     frame::{Frame, Version},
     metrics::Metrics,
@@ -27,6 +28,8 @@ pub enum Input<'a> {
     LinkDown(Ticket, &'a LinkError),
     /// The token source answered.
     Token(Ticket, Result<Token, AuthError>),
+    /// The region source answered.
+    Region(Ticket, Result<Endpoint, RegionError>),
     /// `next_deadline` has come.
     Timeout,
 }
@@ -35,7 +38,12 @@ pub enum Input<'a> {
 #[derive(Debug)]
 pub enum Output {
     /// Open a link; its answers carry the ticket.
-    Open(Ticket),
+    Open {
+        /// Where to.
+        endpoint: Endpoint,
+        /// The ticket.
+        ticket: Ticket,
+    },
     /// Close the link after what is queued, with a WebSocket Close frame.
     Close {
         /// The close code.
@@ -45,6 +53,10 @@ pub enum Output {
     Abort,
     /// Ask the token source; the answer carries the ticket.
     NeedToken(Ticket, TokenReason),
+    /// Ask the region source; the answer carries the ticket.
+    NeedRegion(Ticket),
+    /// This endpoint is good: keep it for the next run.
+    Remember(Endpoint),
     /// End a call.
     Reply(Waiter, Result<Reply, Error>),
     /// Hand a MESSAGE to a subscription's queue.

@@ -8,6 +8,7 @@ mod broker_error;
 mod calls;
 mod close;
 mod connect;
+mod endpoints;
 mod heartbeat;
 mod io;
 mod operations;
@@ -16,7 +17,9 @@ mod phase;
 mod reauth;
 mod receive;
 mod redial;
+mod region;
 mod rng;
+mod rotate;
 mod subscriptions;
 mod timers;
 mod tokens;
@@ -56,10 +59,10 @@ use crate::{
     frame::{DecodeLimits, Decoder, Version},
     metrics::Metrics,
 };
+use endpoints::Endpoints;
 use heartbeat::Beats;
 use operations::Operations;
 use outbox::Outbox;
-use redial::Redial;
 use rng::Rng;
 use subscriptions::Subscriptions;
 use timers::Timers;
@@ -90,7 +93,21 @@ pub struct Core {
     cautious: bool,
     transactions: Transactions,
     beats: Beats,
-    redial: Redial,
+    endpoints: Endpoints,
+    /// The region source has been asked.
+    region: Option<Ticket>,
+    /// Whether the wait for the next attempt is only for an endpoint's sake.
+    may_hurry: bool,
+    /// Connection attempts since the last stable session.
+    attempts: u32,
+    /// When there was the last stable session, or the first attempt after it.
+    troubled_since: Option<Instant>,
+    /// Sessions in a row that ended before they were stable.
+    short_sessions: u32,
+    /// Whether the session that is live, or ended last, was stable.
+    was_stable: Option<bool>,
+    /// The session is to be rotated as soon as there is a token.
+    rotation_due: bool,
     tokens: Tokens,
     reauth: reauth::Reauthentication,
     /// What follows when the link is gone, if that was decided already.
@@ -156,8 +173,15 @@ impl Core {
             cautious: false,
             transactions: Transactions::default(),
             beats: Beats::new(now),
-            redial: Redial::new(config.backoff),
-            tokens: Tokens::default(),
+            endpoints: Endpoints::new(&config),
+            region: None,
+            may_hurry: false,
+            attempts: 0,
+            troubled_since: None,
+            short_sessions: 0,
+            was_stable: None,
+            rotation_due: false,
+            tokens: Tokens::new(config.backoff),
             reauth: reauth::Reauthentication::default(),
             intent: None,
             graceful: None,
@@ -183,6 +207,7 @@ impl Core {
             Input::Octets => self.beats.heard(now),
             Input::LinkDown(ticket, error) => self.link_down(now, ticket, error),
             Input::Token(ticket, answer) => self.token(now, ticket, answer),
+            Input::Region(ticket, answer) => self.region(now, ticket, answer),
             Input::Timeout => self.timeout(now),
         }
     }
@@ -224,6 +249,11 @@ impl Core {
     pub fn has_room(&self, size: usize) -> bool {
         self.outbox.has_room(size, self.operations.octets())
             && self.operations.len() < self.config.limits.operations
+    }
+
+    /// Begins with this endpoint, as it prints itself, if it is one of those given.
+    pub fn prefer(&mut self, endpoint: &str) {
+        self.endpoints.prefer(endpoint);
     }
 
     /// Messages were dropped because a queue was full.

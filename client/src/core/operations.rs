@@ -54,6 +54,8 @@ pub(super) struct Operations {
     made: u64,
     /// Octets of frames that have left and are kept to leave again.
     held: usize,
+    /// How many have left.
+    sent: usize,
 }
 
 impl Operation {
@@ -80,12 +82,14 @@ impl Operations {
 
     pub(super) fn insert(&mut self, id: ReceiptId, operation: Operation) {
         self.held += operation.held();
+        self.sent += usize::from(operation.sent);
         self.waiting.insert(id, operation);
     }
 
     pub(super) fn remove(&mut self, id: ReceiptId) -> Option<Operation> {
         let operation = self.waiting.remove(&id)?;
         self.held -= operation.held();
+        self.sent -= usize::from(operation.sent);
         Some(operation)
     }
 
@@ -100,6 +104,7 @@ impl Operations {
         };
         if !operation.sent {
             operation.sent = true;
+            self.sent += 1;
             self.held += operation.held();
         }
         true
@@ -107,6 +112,11 @@ impl Operations {
 
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// How many have left and wait for their RECEIPT.
+    pub(super) fn under_way(&self) -> usize {
+        self.sent
     }
 
     /// Octets of frames that have left and are kept to leave again.

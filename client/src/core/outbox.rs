@@ -66,6 +66,11 @@ impl Outbox {
             && (octets == 0 || octets.saturating_add(size) <= self.max_octets)
     }
 
+    /// How many entries of the application wait.
+    pub(super) fn len(&self) -> usize {
+        self.lane.len()
+    }
+
     pub(super) fn push_urgent(&mut self, octets: Bytes) {
         self.urgent.push_back(octets);
     }

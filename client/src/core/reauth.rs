@@ -111,10 +111,10 @@ impl Core {
         match self.phase {
             Phase::Dialing if self.link == Link::None => self.open(),
             Phase::Suspended if !self.reauth.is_asked() => self.rebind(now),
+            Phase::Online => self.rotate_if_due(now),
             Phase::Idle
             | Phase::Dialing
             | Phase::Handshaking
-            | Phase::Online
             | Phase::Suspended
             | Phase::Waiting
             | Phase::Closing
@@ -145,7 +145,7 @@ impl Core {
             // The session may yet live long; if it needs a token it will ask.
             Phase::Handshaking | Phase::Online | Phase::Waiting | Phase::Dialing if is_final => {}
             Phase::Handshaking | Phase::Online | Phase::Waiting | Phase::Dialing => {
-                let again = now + self.config.backoff.initial;
+                let again = now + self.tokens.next_delay(&mut self.rng);
                 self.timers.arm(Once::Renew, again);
             }
             Phase::Idle | Phase::Closing | Phase::Closed => {}
@@ -295,6 +295,7 @@ impl Core {
         self.reauth.settled = asked.filter(|_| frame.is_some());
         self.phase.advance(Phase::Online);
         self.metrics.rebinds += 1;
+        self.plan_rotation(now);
         self.arm_beats();
         self.timers
             .arm(Once::Stable, now + self.config.backoff.stable_after);

@@ -1,4 +1,4 @@
-//! Back-off between connection attempts.
+//! Back-off: of an endpoint, or of a token source.
 
 use std::time::Duration;
 

@@ -39,6 +39,10 @@ pub(super) enum Once {
     Stable,
     /// Frames in the outbox may have waited too long.
     Sweep,
+    /// The region source must have answered.
+    Region,
+    /// The session is to be rotated.
+    Rotate,
     /// A persistent first connect gives up.
     FirstConnect,
 }
@@ -127,6 +131,8 @@ impl Core {
             Once::Close => self.close_expired(now),
             Once::Stable => self.stable(),
             Once::Sweep => self.sweep(now),
+            Once::Region => self.region_expired(),
+            Once::Rotate => self.rotate(now),
             Once::FirstConnect => self.first_connect_expired(),
         }
     }

@@ -2,12 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use super::{io::Ticket, rng::Rng};
-use crate::auth::{Token, TokenReason};
+use super::{io::Ticket, redial::Redial, rng::Rng};
+use crate::{
+    auth::{Token, TokenReason},
+    config::Backoff,
+};
 
 /// What is known about tokens. Says when to fetch; never fetches.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tokens {
+    backoff: Redial,
+    presented_ends: Option<Instant>,
     held: Option<Held>,
     fetching: Option<(Ticket, TokenReason)>,
     /// The token of the CONNECT that was answered last, or is under way, came
@@ -39,6 +44,34 @@ struct Held {
 }
 
 impl Tokens {
+    pub(super) fn new(settings: Backoff) -> Self {
+        Self {
+            backoff: Redial::new(settings),
+            presented_ends: None,
+            held: None,
+            fetching: None,
+            presented_fresh: false,
+            refused: false,
+            accepted_at: None,
+            quick: 0,
+        }
+    }
+
+    /// How long to leave a source alone that has failed.
+    pub(super) fn next_delay(&mut self, rng: &mut Rng) -> Duration {
+        self.backoff.next_delay(rng)
+    }
+
+    /// When the token of the present session ends, if it says so.
+    pub(super) fn presented_ends(&self) -> Option<Instant> {
+        self.presented_ends
+    }
+
+    /// Whether another token than the one of the present session is at hand.
+    pub(super) fn has_next(&self, now: Instant) -> bool {
+        self.usable(now) && self.held.as_ref().is_some_and(|h| !h.presented)
+    }
+
     /// The token for the next CONNECT, if one is held that has not ended.
     pub(super) fn usable(&self, now: Instant) -> bool {
         self.held
@@ -51,6 +84,7 @@ impl Tokens {
         let held = self.held.as_mut()?;
         held.presented = true;
         self.presented_fresh = held.fresh;
+        self.presented_ends = held.ends;
         Some(&held.token)
     }
 
@@ -124,6 +158,7 @@ impl Tokens {
         rng: &mut Rng,
     ) -> Option<Instant> {
         let lifetime = token.lifetime();
+        self.backoff.stable();
         self.refused = false;
         self.held = Some(Held {
             token,
@@ -144,7 +179,7 @@ mod tests {
 
     #[test]
     fn one_fetch_at_a_time_and_stale_answers_do_not_count() {
-        let mut t = Tokens::default();
+        let mut t = Tokens::new(Backoff::default());
         assert!(t.fetch(Ticket(1), TokenReason::Connect));
         assert!(!t.fetch(Ticket(2), TokenReason::Refused));
         assert_eq!(t.answers(Ticket(2)), None);
@@ -156,7 +191,7 @@ mod tests {
     fn a_refused_token_is_dropped_but_a_renewed_one_that_waits_is_kept() {
         let now = super::super::some_instant();
         let mut rng = Rng::new(1);
-        let mut t = Tokens::default();
+        let mut t = Tokens::new(Backoff::default());
         t.keep(now, Token::new("old"), false, &mut rng);
         t.present();
         t.accepted(now);
@@ -171,7 +206,7 @@ mod tests {
     fn a_refusal_of_a_token_fetched_after_a_refusal_is_final() {
         let now = super::super::some_instant();
         let mut rng = Rng::new(1);
-        let mut t = Tokens::default();
+        let mut t = Tokens::new(Backoff::default());
         t.keep(now, Token::new("a"), false, &mut rng);
         t.present();
         assert!(!t.refused());
@@ -186,7 +221,10 @@ mod tests {
         let mut rng = Rng::new(3);
         for _ in 0..100 {
             let token = Token::new("x").expires_in(Duration::from_secs(100));
-            let at = Tokens::default().keep(now, token, false, &mut rng).unwrap() - now;
+            let at = Tokens::new(Backoff::default())
+                .keep(now, token, false, &mut rng)
+                .unwrap()
+                - now;
             assert!((75.0..=80.0).contains(&at.as_secs_f64()), "{at:?}");
         }
     }

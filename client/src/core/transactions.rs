@@ -29,6 +29,10 @@ impl Transactions {
         };
     }
 
+    pub(super) fn is_any_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// The broker forgot them, or no longer hears all that belongs to them.
     pub(super) fn abort(&mut self) {
         self.open.clear();

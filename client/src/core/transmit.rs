@@ -57,7 +57,7 @@ impl Core {
             }
         }
         self.cautious = false;
-        while let Some(entry) = self.outbox.pop() {
+        while let Some(entry) = self.pop_entry() {
             let octets = match entry {
                 Entry::Frame(outgoing) => self.release(now, outgoing),
                 Entry::Subscribe(key) => self.write_subscribe(now, key),
@@ -80,6 +80,18 @@ impl Core {
             return self.write_disconnect();
         }
         None
+    }
+
+    /// What comes after the beginning of a rotation waits for the next session.
+    fn pop_entry(&mut self) -> Option<Entry> {
+        if let Some(left) = self.graceful.as_mut().and_then(|g| g.rotates.as_mut()) {
+            *left = left.checked_sub(1)?;
+        }
+        let entry = self.outbox.pop();
+        if let (None, Some(graceful)) = (&entry, &mut self.graceful) {
+            graceful.rotates = graceful.rotates.map(|_| 0);
+        }
+        entry
     }
 
     /// A frame of the application, if it still makes sense on this connection.

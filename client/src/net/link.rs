@@ -18,7 +18,7 @@ use super::{
     ws::Ws,
 };
 use crate::{
-    config::Config,
+    config::{Config, Endpoint, Proxy},
     error::{LinkError, Stage},
 };
 
@@ -29,6 +29,8 @@ use crate::{
 /// cannot postpone them. Nothing here blocks.
 pub(crate) struct Link {
     config: Arc<Config>,
+    endpoint: Endpoint,
+    proxy: Option<Proxy>,
     token: Token,
     tls: Option<Result<Handshake, LinkError>>,
     state: State,
@@ -88,18 +90,21 @@ impl Link {
     /// Begins an attempt. Whatever goes wrong comes out of [`poll`](Self::poll).
     pub(crate) fn open(
         config: Arc<Config>,
+        endpoint: Endpoint,
         tls: &Tls,
         registry: &Registry,
         token: Token,
         now: Instant,
     ) -> Self {
-        let tls = config.endpoint.is_secure().then(|| {
+        let tls = endpoint.is_secure().then(|| {
             let name = config.tls.server_name.as_deref();
-            tls.handshake(name.unwrap_or(config.endpoint.host()))
+            tls.handshake(name.unwrap_or(endpoint.host()))
         });
         let mut link = Self {
             deadline: Deadline::new(now, Stage::Resolve, &config),
+            proxy: config.proxy_for(&endpoint),
             config,
+            endpoint,
             token,
             tls,
             state: State::Resolving {
@@ -295,9 +300,9 @@ impl Link {
     }
 
     fn next_hop(&self) -> (&str, u16) {
-        match &self.config.proxy {
+        match &self.proxy {
             Some(proxy) => (&proxy.host, proxy.port),
-            None => (self.config.endpoint.host(), self.config.endpoint.port()),
+            None => (self.endpoint.host(), self.endpoint.port()),
         }
     }
 
@@ -344,10 +349,10 @@ impl Link {
         let Some(socket) = dial.poll(now, registry)? else {
             return Ok(false);
         };
-        match &self.config.proxy {
+        match &self.proxy {
             Some(proxy) => {
                 self.deadline.enter(now, Stage::Tunnel, &self.config);
-                let request = tunnel_request(&self.config.endpoint, proxy);
+                let request = tunnel_request(&self.endpoint, proxy);
                 let exchange = Exchange::new(Goal::Tunnel, request);
                 self.state = State::Tunnelling(Box::new((Stream::plain(socket), exchange)));
             }
@@ -416,7 +421,10 @@ impl Link {
     fn ask_upgrade(&mut self, now: Instant, stream: Stream) -> Result<(), LinkError> {
         self.deadline.enter(now, Stage::Upgrade, &self.config);
         let upgrade = Upgrade::new(self.config.dialect.subprotocols);
-        let exchange = Exchange::new(Goal::Upgrade, upgrade.request(&self.config)?);
+        let exchange = Exchange::new(
+            Goal::Upgrade,
+            upgrade.request(&self.endpoint, &self.config.upgrade_headers)?,
+        );
         self.state = State::Upgrading(Box::new((stream, exchange, upgrade)));
         Ok(())
     }

@@ -11,7 +11,7 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::http1::Answer;
 use crate::{
-    config::{Config, Endpoint, Proxy, Secret},
+    config::{Endpoint, Proxy, Secret},
     error::{LinkError, Misuse},
 };
 
@@ -48,8 +48,12 @@ impl Upgrade {
     }
 
     /// The request, header block and all.
-    pub(super) fn request(&self, config: &Config) -> Result<Vec<u8>, LinkError> {
-        check_headers(&config.upgrade_headers)
+    pub(super) fn request(
+        &self,
+        endpoint: &Endpoint,
+        headers: &[(String, Secret)],
+    ) -> Result<Vec<u8>, LinkError> {
+        check_headers(headers)
             .map_err(|e| LinkError::Handshake(format!("the request was not sent: {e}")))?;
         let mut text = format!(
             "GET {} HTTP/1.1\r\n\
@@ -58,8 +62,8 @@ impl Upgrade {
              Connection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: {}\r\n",
-            config.endpoint.target(),
-            config.endpoint.authority(),
+            endpoint.target(),
+            endpoint.authority(),
             self.key,
         );
         if !self.offered.is_empty() {
@@ -69,16 +73,11 @@ impl Upgrade {
                 &self.offered.join(", "),
             );
         }
-        let named = |name: &str| {
-            config
-                .upgrade_headers
-                .iter()
-                .any(|(n, _)| n.eq_ignore_ascii_case(name))
-        };
+        let named = |name: &str| headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         if !named("User-Agent") {
             header(&mut text, "User-Agent", USER_AGENT);
         }
-        for (name, value) in &config.upgrade_headers {
+        for (name, value) in headers {
             header(&mut text, name, value.reveal());
         }
         text.push_str("\r\n");

@@ -13,8 +13,10 @@ use super::{
     source::Answer,
 };
 use crate::{
+    config::Rotate,
     core::{AckMode, Key, Phase, TransactionStep, rng::Rng},
     dialect::Dialect,
+    error::LinkError,
     frame::Command,
 };
 
@@ -36,6 +38,13 @@ impl Life {
                     0 => Dialect::STOMP,
                     1 => Dialect::RABBITMQ,
                     _ => Dialect::CONTACT_CENTRE,
+                };
+                let c = match rng.next() % 3 {
+                    0 => c
+                        .fallback("ws://b.test/stomp")
+                        .fail_back(rng.next() % 2 == 0),
+                    1 => c.rotate(Rotate::Planned),
+                    _ => c,
                 };
                 c.dialect(dialect)
                     .token_source(no_source)
@@ -157,7 +166,7 @@ impl Life {
     /// Something that befalls it.
     fn misfortune(&mut self) {
         let is_up = self.p.wire.is_some();
-        match self.draw(18) {
+        match self.draw(19) {
             0 if is_up => self.p.lose(),
             1 if is_up => self.p.half_open(),
             2 | 3 | 14..=17 => self.p.broker(Broker::Expire("all")),
@@ -171,6 +180,12 @@ impl Life {
             11 if is_up => self.p.inject("ERROR\ncode:409\n\n\0"),
             12 if is_up => self.p.inject("ERROR\nsubscription:s1\nmessage:gone\n\n\0"),
             13 if is_up && self.draw(4) == 0 => self.p.inject("no stomp\n\n\0"),
+            18 => {
+                let dead = LinkError::Lost("refused".into());
+                if self.p.dead.remove("b.test").is_none() {
+                    self.p.dead.insert("b.test", dead);
+                }
+            }
             _ => self.p.unblock(),
         }
     }
@@ -214,11 +229,13 @@ fn whatever_happens_the_laws_hold() {
     });
     let (mut connections, mut rebinds) = (0, 0);
     let (mut well, mut badly) = (0, 0);
+    let mut rotations = 0;
     for seed in seeds {
         let mut life = Life::new(seed);
         life.live();
         connections += life.p.core.metrics.connections;
         rebinds += life.p.core.metrics.rebinds;
+        rotations += life.p.core.metrics.rotations;
         for call in &life.p.app.calls {
             match &call.answer {
                 Some((_, Ok(_))) => well += 1,
@@ -230,6 +247,7 @@ fn whatever_happens_the_laws_hold() {
     if asked.is_none() {
         // The world is neither heaven nor hell.
         assert!(connections > 1500 && rebinds > 100);
+        assert!(rotations > 30, "{rotations}");
         assert!(well > 4000 && badly > 1000);
     }
 }

@@ -20,8 +20,8 @@ use super::{
 use crate::{
     auth::{Token, TokenReason},
     config::{Builder, Config},
-    core::{Core, Input, Key, Phase},
-    error::AuthError,
+    core::{Core, Input, Key, Phase, Ticket},
+    error::{AuthError, LinkError},
     event::Event,
     frame::Frame,
 };
@@ -55,6 +55,12 @@ pub(super) struct Pair {
     pub(super) listening: bool,
     /// SUBSCRIBE to this is answered with an ERROR that says nothing.
     pub(super) refuse_destination: Option<&'static str>,
+    /// When a link was opened, and to which host.
+    pub(super) opened: Vec<(Duration, String)>,
+    /// Hosts that nobody answers for, with what is told of them.
+    pub(super) dead: BTreeMap<&'static str, LinkError>,
+    pub(super) regions_asked: Vec<(Duration, Ticket)>,
+    pub(super) remembered: Vec<String>,
     pub(super) source: Source,
     pub(super) app: App,
     pub(super) left: Vec<Left>,
@@ -104,6 +110,10 @@ impl Pair {
             writable: true,
             listening: true,
             refuse_destination: None,
+            opened: Vec::new(),
+            dead: BTreeMap::new(),
+            regions_asked: Vec::new(),
+            remembered: Vec::new(),
             source: Source::default(),
             app: App::default(),
             left: Vec::new(),

@@ -87,6 +87,7 @@ pub(super) enum Flight {
     CloseToClient(u64, u16, String),
     EofToClient(u64),
     OverallLimit(u64),
+    Unreachable(u64, LinkError),
     Token(Ticket, Answer),
 }
 
@@ -111,7 +112,9 @@ impl Pair {
             );
         }
         match output {
-            Output::Open(ticket) => self.open(ticket),
+            Output::Open { endpoint, ticket } => self.open(ticket, endpoint.host()),
+            Output::NeedRegion(ticket) => self.regions_asked.push((self.now, ticket)),
+            Output::Remember(endpoint) => self.remembered.push(endpoint.to_string()),
             Output::Close { code } => {
                 self.closes.push(code);
                 let wire = self.wire.as_mut().expect("a link to close");
@@ -140,10 +143,11 @@ impl Pair {
         }
     }
 
-    fn open(&mut self, ticket: Ticket) {
+    fn open(&mut self, ticket: Ticket, host: &str) {
         assert!(self.wire.is_none(), "a second link");
         self.conns += 1;
         let conn = self.conns;
+        self.opened.push((self.now, host.to_owned()));
         self.wire = Some(Wire {
             conn,
             ticket,
@@ -288,11 +292,17 @@ impl Pair {
             | Flight::ToClient(conn, _)
             | Flight::CloseToClient(conn, ..)
             | Flight::EofToClient(conn)
+            | Flight::Unreachable(conn, _)
             | Flight::OverallLimit(conn) => self.land_at_client(conn, flight),
         }
     }
 
     fn accept(&mut self, conn: u64) {
+        let host = self.opened[conn as usize - 1].1.as_str();
+        if let Some(error) = self.dead.get(host) {
+            let error = error.clone();
+            return self.fly(self.now, Flight::Unreachable(conn, error));
+        }
         if !self.listening {
             return self.fly_to_client(Flight::EofToClient(conn));
         }
@@ -397,6 +407,7 @@ impl Pair {
                 }
                 self.down(&LinkError::Closed { code, reason });
             }
+            Flight::Unreachable(_, error) => self.down(&error),
             Flight::EofToClient(_) => self.down(&LinkError::Lost("end of file".into())),
             Flight::OverallLimit(_) if state == State::Opening => {
                 self.fly_to_broker(Flight::GoneToBroker(conn));

@@ -244,9 +244,14 @@ fn headers_that_would_break_the_request_are_refused() {
 
 #[test]
 fn a_request_holds_what_rfc_6455_asks_for_and_a_fresh_key() {
-    let request = |config| {
+    let request = |config: &crate::config::Config| {
         let upgrade = Upgrade::new(&["v12.stomp", "v11.stomp"]);
-        String::from_utf8(upgrade.request(config).unwrap()).unwrap()
+        String::from_utf8(
+            upgrade
+                .request(&config.endpoint, &config.upgrade_headers)
+                .unwrap(),
+        )
+        .unwrap()
     };
     let config = Builder::new("wss://Gw.example:8443/stomp?x=1")
         .proxy(None)

@@ -32,7 +32,15 @@ impl Driver {
         let poll = Poll::new().unwrap();
         let start = Instant::now();
         let tls = Tls::new(&config.tls).unwrap();
-        let link = Link::open(Arc::new(config), &tls, poll.registry(), Token(7), start);
+        let endpoint = config.endpoint.clone();
+        let link = Link::open(
+            Arc::new(config),
+            endpoint,
+            &tls,
+            poll.registry(),
+            Token(7),
+            start,
+        );
         Self {
             link,
             poll,
