@@ -13,6 +13,7 @@ mod close;
 mod connect;
 mod heart_beat;
 mod loss;
+mod proxy;
 mod publish;
 mod secure;
 mod subscribe;
