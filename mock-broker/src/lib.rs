@@ -37,6 +37,7 @@ pub mod http;
 mod proxy;
 mod rng;
 pub mod script;
+mod selector;
 mod serve;
 mod tls;
 pub mod transcript;
