@@ -1,5 +1,6 @@
 //! A stream decoder: octets in pieces of any size, whole frames out.
 
+use super::rules::{EscapeRule, Rules, unescape};
 use super::{Frame, Version, is_raw};
 use std::fmt;
 use thiserror::Error;
@@ -50,6 +51,9 @@ pub enum WireErrorKind {
     /// A header line without a colon.
     #[error("header line without a colon")]
     NoColon,
+    /// A header line with a second colon, where [`Rules::one_colon`] holds.
+    #[error("header line with a second colon")]
+    SecondColon,
     /// A header line that begins with a colon.
     #[error("header without a name")]
     EmptyName,
@@ -92,6 +96,7 @@ enum State {
 pub struct Decoder {
     version: Version,
     limits: Limits,
+    rules: Rules,
     buffer: Vec<u8>,
     /// Consumed octets at the front of `buffer`.
     start: usize,
@@ -127,12 +132,27 @@ impl Decoder {
         Self {
             version,
             limits,
+            rules: Rules::STRICT,
             buffer: Vec::new(),
             start: 0,
             scanned: 0,
             state: State::Between,
             beats: 0,
         }
+    }
+
+    /// Reads as strictly or as loosely as this; strict is the default.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Forgets the octets that wait, be they a part of a frame or whole ones.
+    pub fn discard(&mut self) {
+        self.buffer.clear();
+        (self.start, self.scanned) = (0, 0);
+        self.state = State::Between;
     }
 
     /// Changes the rules for the frames that follow, after negotiation.
@@ -268,6 +288,9 @@ impl Decoder {
         self.start = to + 1;
         self.scanned = self.start;
         // The CR of a CR LF pair belongs to the line end in 1.2; before, it is data.
+        if !self.rules.crlf && self.buffer[from..to].contains(&b'\r') {
+            return Err(WireErrorKind::LoneCarriageReturn);
+        }
         if self.version == Version::V1_2 {
             if to > from && self.buffer[to - 1] == b'\r' {
                 to -= 1;
@@ -290,6 +313,7 @@ impl Decoder {
         }
         let Some(command) = &head.command else {
             let text = std::str::from_utf8(line).map_err(|_| WireErrorKind::NotUtf8)?;
+            let text = if self.rules.trim { text.trim() } else { text };
             head.command = Some(text.to_owned());
             return Ok(());
         };
@@ -299,7 +323,11 @@ impl Decoder {
                 headers: std::mem::take(&mut head.headers),
                 body: Vec::new(),
             };
-            let length = content_length(&frame, self.limits.body);
+            let length = match content_length(&frame, self.limits.body) {
+                Err(WireErrorKind::BadContentLength) if self.rules.bad_length => Ok(None),
+                _ if self.rules.send_bodies_only && frame.command != "SEND" => Ok(None),
+                length => length,
+            };
             // Kept even if the length is bad: the error names its receipt.
             self.state = State::Body {
                 frame,
@@ -314,20 +342,26 @@ impl Decoder {
             return Err(WireErrorKind::TooLarge("header count"));
         }
         // The name ends at the first colon; later colons belong to the value.
-        let colon = line
-            .iter()
-            .position(|&o| o == b':')
-            .ok_or(WireErrorKind::NoColon)?;
+        let Some(colon) = line.iter().position(|&o| o == b':') else {
+            if self.rules.colonless {
+                return Ok(());
+            }
+            return Err(WireErrorKind::NoColon);
+        };
         if colon == 0 {
             return Err(WireErrorKind::EmptyName);
         }
-        let version = if is_raw(command) {
-            Version::V1_0
-        } else {
-            self.version
-        };
-        let name = unescape(&line[..colon], version)?;
-        let value = unescape(&line[colon + 1..], version)?;
+        let (name, mut value) = (&line[..colon], &line[colon + 1..]);
+        if self.rules.one_colon && value.contains(&b':') {
+            return Err(WireErrorKind::SecondColon);
+        }
+        if self.rules.trim || (self.rules.trim_1_0 && self.version == Version::V1_0) {
+            value = value.trim_ascii_start();
+        }
+        let raw = is_raw(command) && !self.rules.connect_escapes;
+        let escapes = if raw { EscapeRule::Raw } else { self.rules.escapes };
+        let name = unescape(name, self.version, escapes)?;
+        let value = unescape(value, self.version, escapes)?;
         head.headers.push((name, value));
         Ok(())
     }
@@ -342,6 +376,7 @@ impl Decoder {
                 match self.buffer.get(end) {
                     None => return Ok(None),
                     Some(0) => end,
+                    Some(_) if self.rules.unchecked_end => end,
                     Some(_) => return Err(WireErrorKind::NoNulAfterBody),
                 }
             }
@@ -388,7 +423,7 @@ impl Decoder {
                 .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
                 .take_while(|line| !line.is_empty() && !line.contains(&0))
                 .find_map(|line| line.strip_prefix(b"receipt:"))
-                .and_then(|value| unescape(value, self.version).ok());
+                .and_then(|value| unescape(value, self.version, self.rules.escapes).ok());
         }
         WireError {
             kind,
@@ -410,30 +445,6 @@ fn content_length(frame: &Frame, limit: usize) -> Result<Option<usize>, WireErro
         Ok(length) if length <= limit => Ok(Some(length)),
         Ok(_) | Err(_) => Err(WireErrorKind::TooLarge("content-length")),
     }
-}
-
-fn unescape(octets: &[u8], version: Version) -> Result<String, WireErrorKind> {
-    let text = std::str::from_utf8(octets).map_err(|_| WireErrorKind::NotUtf8)?;
-    if version == Version::V1_0 || !text.contains('\\') {
-        return Ok(text.to_owned());
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        // Undefined escapes are fatal (STOMP 1.2, Value Encoding); 1.1 has no \r.
-        out.push(match chars.next() {
-            Some('n') => '\n',
-            Some('c') => ':',
-            Some('\\') => '\\',
-            Some('r') if version == Version::V1_2 => '\r',
-            Some(_) | None => return Err(WireErrorKind::BadEscape),
-        });
-    }
-    Ok(out)
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@
 //! hide behind the same misreading on the other.
 
 mod decode;
+mod rules;
 
 pub use decode::{Decoder, Limits, WireError, WireErrorKind};
+pub use rules::{EscapeRule, Rules};
 
 use std::fmt;
 
