@@ -1,32 +1,17 @@
-//! Topics, queues and subscriptions: data only.
+//! Queues and subscriptions: data only.
 
-use crate::wire::Frame;
+use super::message::Item;
+use super::topics::Topics;
+use crate::dialect::Wildcards;
+use crate::script::Bounds;
+use crate::selector::Selector;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
-/// Where messages go that nobody wants.
-pub(super) const DEAD_LETTERS: &str = "/queue/DLQ";
-
-/// Whether a destination is a queue; every other one is a topic.
-pub(super) fn is_queue(destination: &str) -> bool {
-    destination.starts_with("/queue/")
-}
-
-/// A message as it was published.
-#[derive(Debug)]
-pub(super) struct Message {
-    pub(super) no: u64,
-    pub(super) destination: String,
-    /// The publisher's own headers.
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
-}
-
-/// A message on its way, with how often it was delivered.
-#[derive(Clone, Debug)]
-pub(super) struct Item {
-    pub(super) message: Arc<Message>,
-    pub(super) deliveries: u32,
+/// Where a message goes, or a subscription comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Queue(String),
+    Topic(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,47 +21,105 @@ pub(super) enum AckMode {
     Individual,
 }
 
+/// What a subscription asks for.
 #[derive(Debug)]
-pub(super) struct Sub {
+pub(super) struct Wish {
     pub(super) conn: u64,
     /// The id on the wire; 1.0 may do without.
     pub(super) id: Option<String>,
-    pub(super) destination: String,
+    pub(super) target: Target,
     pub(super) ack: AckMode,
+    /// Most unacknowledged messages.
+    pub(super) prefetch: usize,
+    pub(super) selector: Option<Selector>,
+}
+
+#[derive(Debug)]
+pub(super) struct Sub {
+    pub(super) wish: Wish,
     /// Deliveries that wait for their ACK, oldest first.
     pub(super) unacked: BTreeMap<u64, Item>,
-    /// Waits for ACKs and is no consumer meanwhile.
+    /// Octets in `unacked` and `backlog`.
+    octets: usize,
+    /// What came from a topic while there was no room.
+    backlog: VecDeque<Item>,
+    /// Waits for ACKs and is no consumer of its queue meanwhile.
     parked: bool,
     /// Whether a drop was noted already.
     pub(super) noted: bool,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    items: VecDeque<Item>,
-    /// Round robin: the front is next.
-    consumers: VecDeque<u64>,
+impl Sub {
+    fn wants(&self, item: &Item) -> bool {
+        let selector = self.wish.selector.as_ref();
+        selector.is_none_or(|s| s.wants(&*item.message))
+    }
 }
 
-/// All destinations and subscriptions.
 #[derive(Debug, Default)]
+struct Queue {
+    /// In the order of their places.
+    items: VecDeque<Item>,
+    octets: usize,
+    last: u64,
+    /// Round robin: the front is next.
+    consumers: VecDeque<u64>,
+    /// No consumer wants any of so many at the front.
+    scanned: usize,
+}
+
+impl Queue {
+    fn join(&mut self, no: u64) {
+        self.consumers.push_back(no);
+        self.scanned = 0;
+    }
+
+    /// Puts an item where it was.
+    fn put_back(&mut self, item: Item) {
+        let at = self.items.partition_point(|i| i.place < item.place);
+        self.octets += item.octets();
+        self.items.insert(at, item);
+        self.scanned = self.scanned.min(at);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.items.is_empty() && self.consumers.is_empty()
+    }
+}
+
+/// What became of a message that a topic has for a subscription.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    Deliver,
+    Kept,
+    Unwanted,
+    Dropped,
+}
+
+/// All queues and subscriptions.
+#[derive(Debug)]
 pub(super) struct Hub {
     pub(super) subs: BTreeMap<u64, Sub>,
-    topics: BTreeMap<String, BTreeSet<u64>>,
+    pub(super) topics: Topics,
     queues: BTreeMap<String, Queue>,
-    /// Queues that may have something to deliver.
-    dirty: BTreeSet<String>,
+    /// Queues that may have something to deliver, oldest first.
+    dirty: VecDeque<String>,
+    /// Subscriptions to topics that have a backlog and room.
+    ready: BTreeSet<u64>,
     next: u64,
-    max_queue: usize,
-    pub(super) max_unacked: usize,
+    bounds: Bounds,
 }
 
 impl Hub {
-    pub(super) fn new(max_queue: usize, max_unacked: usize) -> Self {
+    pub(super) fn new(wildcards: Wildcards, bounds: Bounds) -> Self {
         Self {
-            max_queue,
-            max_unacked,
-            ..Self::default()
+            subs: BTreeMap::new(),
+            topics: Topics::new(wildcards),
+            queues: BTreeMap::new(),
+            dirty: VecDeque::new(),
+            ready: BTreeSet::new(),
+            next: 0,
+            bounds,
         }
     }
 
@@ -85,35 +128,21 @@ impl Hub {
         self.next
     }
 
-    pub(super) fn subscribe(
-        &mut self,
-        conn: u64,
-        id: Option<String>,
-        destination: &str,
-        ack: AckMode,
-    ) -> u64 {
+    pub(super) fn subscribe(&mut self, mut wish: Wish) -> u64 {
         let no = self.number();
-        let destination = destination.to_owned();
-        if is_queue(&destination) {
-            self.queues
-                .entry(destination.clone())
-                .or_default()
-                .consumers
-                .push_back(no);
-            self.dirty.insert(destination.clone());
-        } else {
-            self.topics
-                .entry(destination.clone())
-                .or_default()
-                .insert(no);
+        wish.prefetch = wish.prefetch.clamp(1, self.bounds.unacked.max(1));
+        match &wish.target {
+            Target::Queue(name) => {
+                let name = name.clone();
+                self.queue(&name).join(no);
+            }
+            Target::Topic(name) => self.topics.insert(name, no),
         }
-        let unacked = BTreeMap::new();
         let sub = Sub {
-            conn,
-            id,
-            destination,
-            ack,
-            unacked,
+            wish,
+            unacked: BTreeMap::new(),
+            octets: 0,
+            backlog: VecDeque::new(),
             parked: false,
             noted: false,
         };
@@ -121,80 +150,136 @@ impl Hub {
         no
     }
 
+    /// A queue that is about to change.
+    fn queue(&mut self, name: &str) -> &mut Queue {
+        if self.dirty.back().is_none_or(|d| d != name) {
+            self.dirty.push_back(name.to_owned());
+        }
+        self.queues.entry(name.to_owned()).or_default()
+    }
+
     /// Ends a subscription; what a queue delivered to it and was not
-    /// acknowledged goes back to the front, in order.
+    /// acknowledged goes back to its place.
     pub(super) fn unsubscribe(&mut self, no: u64) -> Option<Sub> {
         let mut sub = self.subs.remove(&no)?;
-        if let Some(topic) = self.topics.get_mut(&sub.destination) {
-            topic.remove(&no);
-            if topic.is_empty() {
-                self.topics.remove(&sub.destination);
-            }
-        }
-        if let Some(queue) = self.queues.get_mut(&sub.destination) {
-            queue.consumers.retain(|c| *c != no);
-            while let Some((_, item)) = sub.unacked.pop_last() {
-                queue.items.push_front(item);
-            }
-            if queue.items.is_empty() && queue.consumers.is_empty() {
-                self.queues.remove(&sub.destination);
-            } else {
-                self.dirty.insert(sub.destination.clone());
+        self.ready.remove(&no);
+        match &sub.wish.target {
+            Target::Topic(name) => self.topics.remove(name, no),
+            Target::Queue(name) => {
+                let queue = self.queue(name);
+                queue.consumers.retain(|c| *c != no);
+                for (_, item) in std::mem::take(&mut sub.unacked) {
+                    queue.put_back(item);
+                }
+                if queue.is_idle() {
+                    self.queues.remove(name);
+                }
             }
         }
         Some(sub)
     }
 
-    /// The subscriptions of a topic, in the order in which they were made.
-    pub(super) fn audience(&self, topic: &str) -> Vec<u64> {
-        self.topics
-            .get(topic)
-            .map(|t| t.iter().copied().collect())
-            .unwrap_or_default()
+    /// Ends a queue with all it holds, and its subscriptions.
+    pub(super) fn delete_queue(&mut self, name: &str) {
+        let Some(queue) = self.queues.remove(name) else {
+            return;
+        };
+        for no in queue.consumers {
+            self.subs.remove(&no);
+        }
     }
 
-    /// Whether a queue can take so many more messages.
-    pub(super) fn has_room(&self, queue: &str, more: usize) -> bool {
-        self.queues.get(queue).map_or(0, |q| q.items.len()) + more <= self.max_queue
+    /// Whether a queue can take so many more messages of so many octets.
+    pub(super) fn has_room(&self, queue: &str, more: usize, octets: usize) -> bool {
+        match self.queues.get(queue) {
+            Some(q) => {
+                q.items.len() + more <= self.bounds.queue
+                    && q.octets.saturating_add(octets) <= self.bounds.queue_octets
+            }
+            None => {
+                self.queues.len() < self.bounds.queues
+                    && more <= self.bounds.queue
+                    && octets <= self.bounds.queue_octets
+            }
+        }
     }
 
     /// Puts a message at the tail of a queue.
-    pub(super) fn enqueue(&mut self, queue: &str, item: Item) {
-        self.queues
-            .entry(queue.to_owned())
-            .or_default()
-            .items
-            .push_back(item);
-        self.dirty.insert(queue.to_owned());
+    pub(super) fn enqueue(&mut self, name: &str, mut item: Item) {
+        let queue = self.queue(name);
+        queue.last += 1;
+        item.place = queue.last;
+        queue.octets += item.octets();
+        queue.items.push_back(item);
     }
 
-    /// The next message of a queue and the consumer whose turn it is.
+    /// Puts a message back to where it was in its queue.
+    pub(super) fn put_back(&mut self, name: &str, item: Item) {
+        self.queue(name).put_back(item);
+    }
+
+    /// Offers a topic's message to a subscription.
+    pub(super) fn offer(&mut self, no: u64, item: &Item) -> Offer {
+        let Some(sub) = self.subs.get_mut(&no).filter(|sub| sub.wants(item)) else {
+            return Offer::Unwanted;
+        };
+        if sub.wish.ack == AckMode::Auto {
+            return Offer::Deliver;
+        }
+        let waiting = sub.unacked.len() + sub.backlog.len();
+        let octets = sub.octets.saturating_add(item.octets());
+        if waiting >= self.bounds.unacked || octets > self.bounds.unacked_octets {
+            return Offer::Dropped;
+        }
+        if sub.backlog.is_empty() && sub.unacked.len() < sub.wish.prefetch {
+            return Offer::Deliver;
+        }
+        sub.octets = octets;
+        sub.backlog.push_back(item.clone());
+        Offer::Kept
+    }
+
+    /// A topic's message goes to its subscription again, before all others.
+    pub(super) fn offer_again(&mut self, no: u64, item: Item) {
+        if let Some(sub) = self.subs.get_mut(&no) {
+            sub.octets += item.octets();
+            sub.backlog.push_front(item);
+            self.ready.insert(no);
+        }
+    }
+
+    /// A delivery waits for its ACK from now on.
+    pub(super) fn expect_ack(&mut self, no: u64, delivery: u64, item: Item) {
+        if let Some(sub) = self.subs.get_mut(&no) {
+            sub.octets += item.octets();
+            sub.unacked.insert(delivery, item);
+        }
+    }
+
+    /// The next message of a queue or a backlog, and whose turn it is.
     pub(super) fn next_delivery(&mut self) -> Option<(u64, Item)> {
-        while let Some(name) = self.dirty.first().cloned() {
-            let Some(queue) = self.queues.get_mut(&name) else {
-                self.dirty.remove(&name);
-                continue;
-            };
-            while !queue.items.is_empty() {
-                let Some(no) = queue.consumers.pop_front() else {
-                    break;
-                };
-                let Some(sub) = self.subs.get_mut(&no) else {
-                    continue;
-                };
-                if sub.unacked.len() >= self.max_unacked {
-                    sub.parked = true;
-                    continue;
-                }
-                queue.consumers.push_back(no);
-                if let Some(item) = queue.items.pop_front() {
-                    return Some((no, item));
+        while let Some(no) = self.ready.first().copied() {
+            if let Some(sub) = self.subs.get_mut(&no) {
+                if sub.unacked.len() < sub.wish.prefetch {
+                    if let Some(item) = sub.backlog.pop_front() {
+                        sub.octets -= item.octets();
+                        return Some((no, item));
+                    }
                 }
             }
-            if queue.items.is_empty() && queue.consumers.is_empty() {
-                self.queues.remove(&name);
+            self.ready.remove(&no);
+        }
+        while let Some(name) = self.dirty.front() {
+            if let Some(queue) = self.queues.get_mut(name) {
+                let next = next_of(queue, &mut self.subs, self.bounds.unacked_octets);
+                if next.is_some() {
+                    return next;
+                }
+                if queue.is_idle() {
+                    self.queues.remove(name);
+                }
             }
-            self.dirty.remove(&name);
+            self.dirty.pop_front();
         }
         None
     }
@@ -205,53 +290,59 @@ impl Hub {
         let Some(sub) = self.subs.get_mut(&no) else {
             return Vec::new();
         };
-        let settled = if sub.ack == AckMode::Client {
+        let settled: Vec<(u64, Item)> = if sub.wish.ack == AckMode::Client {
             let rest = sub.unacked.split_off(&(delivery + 1));
             std::mem::replace(&mut sub.unacked, rest)
                 .into_iter()
                 .collect()
         } else {
-            sub.unacked
-                .remove(&delivery)
-                .map(|item| (delivery, item))
-                .into_iter()
-                .collect()
+            let one = sub.unacked.remove(&delivery);
+            one.map(|item| (delivery, item)).into_iter().collect()
         };
-        if sub.parked && sub.unacked.len() < self.max_unacked {
-            sub.parked = false;
-            if let Some(queue) = self.queues.get_mut(&sub.destination) {
-                queue.consumers.push_back(no);
-                self.dirty.insert(sub.destination.clone());
-            } else {
-                self.queues
-                    .entry(sub.destination.clone())
-                    .or_default()
-                    .consumers
-                    .push_back(no);
+        sub.octets -= settled.iter().map(|(_, item)| item.octets()).sum::<usize>();
+        if !sub.backlog.is_empty() {
+            self.ready.insert(no);
+        }
+        if std::mem::take(&mut sub.parked) {
+            if let Target::Queue(name) = &sub.wish.target {
+                let name = name.clone();
+                self.queue(&name).join(no);
             }
         }
         settled
     }
 }
 
-/// What of a SEND reaches the consumers: everything but what belongs to the
-/// frame itself, and nothing that could pass for the broker's own word.
-pub(super) fn user_headers(frame: &Frame) -> Vec<(String, String)> {
-    const OWN: [&str; 9] = [
-        "destination",
-        "receipt",
-        "transaction",
-        "content-length",
-        "subscription",
-        "message-id",
-        "ack",
-        "redelivered",
-        "receipt-id",
-    ];
-    frame
-        .headers
-        .iter()
-        .filter(|(n, _)| !OWN.contains(&n.as_str()))
-        .cloned()
-        .collect()
+/// The first message of a queue that somebody wants and has room for.
+fn next_of(
+    queue: &mut Queue,
+    subs: &mut BTreeMap<u64, Sub>,
+    most_octets: usize,
+) -> Option<(u64, Item)> {
+    // Who has no room waits for ACKs elsewhere.
+    queue.consumers.retain(|no| {
+        let Some(sub) = subs.get_mut(no) else {
+            return false;
+        };
+        let full = sub.unacked.len() >= sub.wish.prefetch || sub.octets >= most_octets;
+        sub.parked = sub.wish.ack != AckMode::Auto && full;
+        !sub.parked
+    });
+    while !queue.consumers.is_empty() && queue.scanned < queue.items.len() {
+        let item = &queue.items[queue.scanned];
+        let taker = queue
+            .consumers
+            .iter()
+            .position(|no| subs.get(no).is_some_and(|sub| sub.wants(item)));
+        let Some(taker) = taker else {
+            queue.scanned += 1;
+            continue;
+        };
+        let item = queue.items.remove(queue.scanned)?;
+        queue.octets -= item.octets();
+        let no = queue.consumers.remove(taker)?;
+        queue.consumers.push_back(no);
+        return Some((no, item));
+    }
+    None
 }

@@ -1,0 +1,81 @@
+//! Messages as they were published.
+
+use crate::selector::{Fields, Source, Value};
+use crate::wire::Frame;
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+/// A message as it was published.
+#[derive(Debug, Default)]
+pub(super) struct Message {
+    pub(super) no: u64,
+    /// What its consumers are told.
+    pub(super) destination: String,
+    /// The publisher's own headers.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+    /// Whether the SEND had a content-length.
+    pub(super) measured: bool,
+    /// The fields of a JSON body: read at most once, and only for a selector.
+    pub(super) fields: OnceLock<Fields>,
+}
+
+/// A message on its way, with how often it was delivered.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) message: Arc<Message>,
+    pub(super) deliveries: u32,
+    /// Its place in its queue, which a redelivery keeps.
+    pub(super) place: u64,
+}
+
+impl Item {
+    pub(super) fn new(message: Message) -> Self {
+        Self {
+            message: Arc::new(message),
+            deliveries: 0,
+            place: 0,
+        }
+    }
+
+    pub(super) fn octets(&self) -> usize {
+        self.message.body.len()
+    }
+}
+
+impl Source for Message {
+    fn value(&self, name: &str) -> Cow<'_, Value> {
+        let header = self.headers.iter().find(|(n, _)| n == name);
+        if let Some((_, text)) = header {
+            return Cow::Owned(Value::Text(text.clone()));
+        }
+        if name == "destination" {
+            return Cow::Owned(Value::Text(self.destination.clone()));
+        }
+        let fields = self.fields.get_or_init(|| Fields::read(&self.body));
+        fields
+            .get(name)
+            .map_or(Cow::Owned(Value::Null), Cow::Borrowed)
+    }
+}
+
+/// What of a SEND reaches the consumers: everything but what belongs to the
+/// frame itself, and nothing that could pass for the broker's own word.
+pub(super) fn user_headers(frame: &Frame, leaks: bool) -> Vec<(String, String)> {
+    const OWN: [&str; 7] = [
+        "destination",
+        "content-length",
+        "subscription",
+        "message-id",
+        "ack",
+        "redelivered",
+        "receipt-id",
+    ];
+    frame
+        .headers
+        .iter()
+        .filter(|(n, _)| !OWN.contains(&n.as_str()))
+        .filter(|(n, _)| leaks || !matches!(n.as_str(), "receipt" | "transaction"))
+        .cloned()
+        .collect()
+}
