@@ -31,6 +31,7 @@
 //! same run. [`engine`] is the broker without sockets, clock and threads.
 
 mod broker;
+pub mod dialect;
 pub mod engine;
 mod faults;
 pub mod http;
@@ -45,6 +46,7 @@ pub mod wire;
 mod ws;
 
 pub use broker::{Listen, MockBroker, StartError};
+pub use dialect::Dialect;
 pub use proxy::{Upstream, UpstreamError};
 pub use script::act::{self, *};
 pub use script::on::{self, recv, sending};

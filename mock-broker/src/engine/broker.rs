@@ -2,14 +2,14 @@
 
 use super::Engine;
 use super::conn::{Phase, Step};
-use super::hub::{AckMode, DEAD_LETTERS, Item, Message, is_queue, user_headers};
+use super::hub::{AckMode, Offer, Target, Wish};
+use super::message::{Item, Message, user_headers};
 use super::run::{Cx, Event, Run};
 use super::session::{Entry, Refused};
 use crate::script::Stage;
+use crate::selector::Selector;
 use crate::transcript::{Note, What};
 use crate::wire::{Frame, Version};
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 impl Engine {
     /// Does what a frame asks for, or answers it with ERROR.
@@ -138,51 +138,62 @@ impl Engine {
         if frame.header("transaction").is_some() {
             return self.in_transaction(conn, frame, Step::Send(frame.clone()));
         }
-        self.publish(frame)
+        self.publish(conn, frame)
     }
 
     /// Hands a SEND to its queue or topic.
-    pub(super) fn publish(&mut self, frame: &Frame) -> Result<(), Refused> {
+    pub(super) fn publish(&mut self, conn: u64, frame: &Frame) -> Result<(), Refused> {
         let destination = required(frame, "destination")?;
-        if is_queue(destination) && !self.hub.has_room(destination, 1) {
-            return Err(Refused::new("queue is full"));
+        let (target, shown) = self.send_target(conn, destination)?;
+        if let Target::Queue(name) = &target {
+            if !self.hub.has_room(name, 1, frame.body.len()) {
+                return Err(Refused::new("queue is full"));
+            }
         }
-        let message = Arc::new(Message {
+        let mut headers = user_headers(frame, self.scenario.dialect.leaks);
+        self.own_reply_to(conn, &mut headers)?;
+        let item = Item::new(Message {
             no: self.hub.number(),
-            destination: destination.to_owned(),
-            headers: user_headers(frame),
+            destination: shown,
+            headers,
             body: frame.body.clone(),
+            measured: frame.header("content-length").is_some(),
+            ..Message::default()
         });
-        let item = Item {
-            message,
-            deliveries: 0,
-        };
-        if is_queue(destination) {
-            self.hub.enqueue(destination, item);
-        } else {
-            for sub in self.hub.audience(destination) {
-                self.deliver(sub, item.clone());
+        match target {
+            Target::Queue(name) => self.hub.enqueue(&name, item),
+            Target::Topic(name) => {
+                for no in self.hub.topics.audience(&name) {
+                    match self.hub.offer(no, &item) {
+                        Offer::Deliver => self.deliver(no, item.clone()),
+                        Offer::Dropped => self.note_drop(no),
+                        Offer::Kept | Offer::Unwanted => {}
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    /// Sends a message to one subscription.
-    pub(super) fn deliver(&mut self, no: u64, mut item: Item) {
-        let delivery = self.hub.number();
-        let max_unacked = self.hub.max_unacked;
+    /// Says once per subscription that it lost a message.
+    fn note_drop(&mut self, no: u64) {
         let Some(sub) = self.hub.subs.get_mut(&no) else {
             return;
         };
-        let conn = sub.conn;
-        if sub.ack != AckMode::Auto && sub.unacked.len() >= max_unacked {
-            // Only topics come here: a queue waits for the ACKs.
-            if !std::mem::replace(&mut sub.noted, true) {
-                let subscription = sub.id.clone().unwrap_or_default();
-                self.record(conn, What::Note(Note::Dropped { subscription }));
-            }
-            return;
+        if !std::mem::replace(&mut sub.noted, true) {
+            let subscription = sub.wish.id.clone().unwrap_or_default();
+            let conn = sub.wish.conn;
+            self.record(conn, What::Note(Note::Dropped { subscription }));
         }
+    }
+
+    /// Sends a message to one subscription.
+    pub(super) fn deliver(&mut self, no: u64, mut item: Item) {
+        let delivery = self.hub.number();
+        let Some(sub) = self.hub.subs.get(&no).map(|sub| &sub.wish) else {
+            return;
+        };
+        let (conn, ack) = (sub.conn, sub.ack);
         let Some(c) = self.conns.get_mut(&conn) else {
             return;
         };
@@ -197,7 +208,7 @@ impl Engine {
         frame = frame
             .with("message-id", format!("m-{}", message.no))
             .with("destination", message.destination.as_str());
-        if sub.ack != AckMode::Auto && c.version == Version::V1_2 {
+        if ack != AckMode::Auto && c.version == Version::V1_2 {
             frame = frame.with("ack", format!("a-{delivery}"));
         }
         if redelivered {
@@ -207,11 +218,11 @@ impl Engine {
         frame = frame
             .with("content-length", message.body.len().to_string())
             .body(message.body.as_slice());
-        if sub.ack != AckMode::Auto {
-            sub.unacked.insert(delivery, item);
+        if ack != AckMode::Auto {
             if let Some(session) = &mut c.session {
                 session.pending.insert(delivery, no);
             }
+            self.hub.expect_ack(no, delivery, item);
         }
         self.emit(conn, frame, None);
     }
@@ -229,6 +240,19 @@ impl Engine {
             Some(_) => return Err(Refused::new("unknown ack mode")),
         };
         let key = id.clone().unwrap_or_else(|| anonymous(destination));
+        let most = self.scenario.bounds.subscriptions;
+        let dialect = self.scenario.dialect;
+        let prefetch = dialect.prefetch.and_then(|name| frame.header(name));
+        let prefetch = prefetch
+            .map(|n| n.trim().parse::<usize>())
+            .transpose()
+            .map_err(|_| Refused::new("the prefetch is not a number"))?;
+        let selector = frame
+            .header("selector")
+            .filter(|text| dialect.selectors && !text.trim().is_empty())
+            .map(Selector::parse)
+            .transpose()
+            .map_err(|error| Refused::new(error.to_string()))?;
         let session = self.conns.get_mut(&conn).and_then(|c| c.session.as_mut());
         let Some(session) = session else {
             return Ok(());
@@ -236,8 +260,23 @@ impl Engine {
         if session.subs.contains_key(&key) {
             return Err(Refused::new("subscription id is in use"));
         }
-        let no = self.hub.subscribe(conn, id, destination, ack);
-        session.subs.insert(key, no);
+        if session.subs.len() >= most {
+            return Err(Refused::new("too many subscriptions"));
+        }
+        let target = self.subscribe_target(conn, destination)?;
+        let no = self.hub.subscribe(Wish {
+            conn,
+            id,
+            target,
+            ack,
+            // None means all that the bounds allow, as 0 does with brokers.
+            prefetch: prefetch.filter(|n| *n > 0).unwrap_or(usize::MAX),
+            selector,
+        });
+        let session = self.conns.get_mut(&conn).and_then(|c| c.session.as_mut());
+        if let Some(session) = session {
+            session.subs.insert(key, no);
+        }
         Ok(())
     }
 
@@ -263,172 +302,6 @@ impl Engine {
         self.hub.unsubscribe(no);
         Ok(())
     }
-
-    /// ACK and NACK.
-    fn on_settle(
-        &mut self,
-        conn: u64,
-        frame: &Frame,
-        version: Version,
-        nack: bool,
-    ) -> Result<(), Refused> {
-        let delivery = self.find_delivery(conn, frame, version)?;
-        if frame.header("transaction").is_some() {
-            return self.in_transaction(conn, frame, Step::Settle { delivery, nack });
-        }
-        self.settle_delivery(conn, delivery, nack);
-        Ok(())
-    }
-
-    /// 1.2 names a delivery by its `ack` header, 1.1 by subscription and
-    /// message-id, 1.0 by message-id alone.
-    fn find_delivery(&self, conn: u64, frame: &Frame, version: Version) -> Result<u64, Refused> {
-        let unknown = || Refused::new("no such message waits for an acknowledgement");
-        let session = self.conns.get(&conn).and_then(|c| c.session.as_ref());
-        let session = session.ok_or_else(unknown)?;
-        if version == Version::V1_2 {
-            let id = required(frame, "id")?;
-            let delivery = id.strip_prefix("a-").and_then(|n| n.parse().ok());
-            return delivery
-                .filter(|d| session.pending.contains_key(d))
-                .ok_or_else(unknown);
-        }
-        let message = required(frame, "message-id")?;
-        let sub = match frame.header("subscription") {
-            Some(id) => Some(*session.subs.get(id).ok_or_else(unknown)?),
-            None if version == Version::V1_1 => return Err(missing(frame, "subscription")),
-            None => None,
-        };
-        let no: u64 = message
-            .strip_prefix("m-")
-            .and_then(|n| n.parse().ok())
-            .ok_or_else(unknown)?;
-        session
-            .pending
-            .iter()
-            .filter(|(_, s)| sub.is_none_or(|sub| sub == **s))
-            .find(|(delivery, s)| {
-                let item = self
-                    .hub
-                    .subs
-                    .get(s)
-                    .and_then(|sub| sub.unacked.get(delivery));
-                item.is_some_and(|item| item.message.no == no)
-            })
-            .map(|(delivery, _)| *delivery)
-            .ok_or_else(unknown)
-    }
-
-    fn settle_delivery(&mut self, conn: u64, delivery: u64, nack: bool) {
-        let session = self.conns.get_mut(&conn).and_then(|c| c.session.as_mut());
-        let Some(session) = session else { return };
-        let Some(sub) = session.pending.get(&delivery).copied() else {
-            return;
-        };
-        let settled = self.hub.settle(sub, delivery);
-        for (delivery, _) in &settled {
-            session.pending.remove(delivery);
-        }
-        if !nack {
-            return;
-        }
-        for (_, item) in settled {
-            let destination = item.message.destination.clone();
-            if item.deliveries >= self.scenario.max_deliveries && destination != DEAD_LETTERS {
-                self.bury(&item);
-            } else if is_queue(&destination) {
-                self.hub.enqueue(&destination, item);
-            } else {
-                self.deliver(sub, item);
-            }
-        }
-    }
-
-    /// What was refused too often goes to the dead letters.
-    fn bury(&mut self, item: &Item) {
-        let mut headers = item.message.headers.clone();
-        let origin = item.message.destination.clone();
-        headers.push(("original-destination".to_owned(), origin));
-        let message = Arc::new(Message {
-            no: item.message.no,
-            destination: DEAD_LETTERS.to_owned(),
-            headers,
-            body: item.message.body.clone(),
-        });
-        self.hub.enqueue(
-            DEAD_LETTERS,
-            Item {
-                message,
-                deliveries: 0,
-            },
-        );
-    }
-
-    fn on_begin(&mut self, conn: u64, frame: &Frame) -> Result<(), Refused> {
-        let name = required(frame, "transaction")?;
-        let most = self.scenario.bounds.transaction;
-        let session = self.conns.get_mut(&conn).and_then(|c| c.session.as_mut());
-        let Some(session) = session else {
-            return Ok(());
-        };
-        if session.transactions.contains_key(name) {
-            return Err(Refused::new("transaction has already begun"));
-        }
-        if session.transactions.len() >= most {
-            return Err(Refused::new("too many open transactions"));
-        }
-        session.transactions.insert(name.to_owned(), Vec::new());
-        Ok(())
-    }
-
-    fn in_transaction(&mut self, conn: u64, frame: &Frame, step: Step) -> Result<(), Refused> {
-        let name = required(frame, "transaction")?;
-        let most = self.scenario.bounds.transaction;
-        let session = self.conns.get_mut(&conn).and_then(|c| c.session.as_mut());
-        let steps = session.and_then(|s| s.transactions.get_mut(name));
-        let Some(steps) = steps else {
-            return Err(Refused::new("unknown transaction"));
-        };
-        if steps.len() >= most {
-            return Err(Refused::new("transaction is too large"));
-        }
-        steps.push(step);
-        Ok(())
-    }
-
-    fn take_transaction(&mut self, conn: u64, frame: &Frame) -> Result<Vec<Step>, Refused> {
-        let name = required(frame, "transaction")?;
-        let session = self.conns.get_mut(&conn).and_then(|c| c.session.as_mut());
-        let steps = session.and_then(|s| s.transactions.remove(name));
-        steps.ok_or_else(|| Refused::new("unknown transaction"))
-    }
-
-    /// All steps take effect, or none.
-    fn on_commit(&mut self, conn: u64, frame: &Frame) -> Result<(), Refused> {
-        let steps = self.take_transaction(conn, frame)?;
-        let mut queues: BTreeMap<&str, usize> = BTreeMap::new();
-        for step in &steps {
-            if let Step::Send(frame) = step {
-                let destination = frame.header("destination").unwrap_or_default();
-                if is_queue(destination) {
-                    *queues.entry(destination).or_default() += 1;
-                }
-            }
-        }
-        if queues
-            .iter()
-            .any(|(queue, more)| !self.hub.has_room(queue, *more))
-        {
-            return Err(Refused::new("queue is full"));
-        }
-        for step in steps {
-            match step {
-                Step::Send(frame) => self.publish(&frame)?,
-                Step::Settle { delivery, nack } => self.settle_delivery(conn, delivery, nack),
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The key of a 1.0 subscription without id.
@@ -436,11 +309,11 @@ fn anonymous(destination: &str) -> String {
     format!("\u{0}{destination}")
 }
 
-fn missing(frame: &Frame, header: &str) -> Refused {
+pub(super) fn missing(frame: &Frame, header: &str) -> Refused {
     Refused::new(format!("{} without {header}", frame.command))
 }
 
-fn required<'a>(frame: &'a Frame, header: &str) -> Result<&'a str, Refused> {
+pub(super) fn required<'a>(frame: &'a Frame, header: &str) -> Result<&'a str, Refused> {
     frame
         .header(header)
         .filter(|v| !v.is_empty())

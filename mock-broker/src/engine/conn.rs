@@ -184,6 +184,10 @@ impl Conn {
 pub(super) struct Session {
     pub(super) identity: Option<String>,
     pub(super) token: Option<String>,
+    /// The `session` header of its CONNECTED.
+    pub(super) id: String,
+    /// The keys of its temporary queues, by the names it has for them.
+    pub(super) temps: BTreeMap<String, String>,
     /// Subscriptions by their id.
     pub(super) subs: BTreeMap<String, u64>,
     /// The subscription of each delivery that waits for its ACK.

@@ -61,7 +61,6 @@ struct Queue {
     /// In the order of their places.
     items: VecDeque<Item>,
     octets: usize,
-    last: u64,
     /// Round robin: the front is next.
     consumers: VecDeque<u64>,
     /// No consumer wants any of so many at the front.
@@ -206,9 +205,8 @@ impl Hub {
 
     /// Puts a message at the tail of a queue.
     pub(super) fn enqueue(&mut self, name: &str, mut item: Item) {
+        item.place = self.number();
         let queue = self.queue(name);
-        queue.last += 1;
-        item.place = queue.last;
         queue.octets += item.octets();
         queue.items.push_back(item);
     }
@@ -319,30 +317,35 @@ fn next_of(
     subs: &mut BTreeMap<u64, Sub>,
     most_octets: usize,
 ) -> Option<(u64, Item)> {
-    // Who has no room waits for ACKs elsewhere.
-    queue.consumers.retain(|no| {
-        let Some(sub) = subs.get_mut(no) else {
-            return false;
-        };
-        let full = sub.unacked.len() >= sub.wish.prefetch || sub.octets >= most_octets;
-        sub.parked = sub.wish.ack != AckMode::Auto && full;
-        !sub.parked
-    });
-    while !queue.consumers.is_empty() && queue.scanned < queue.items.len() {
-        let item = &queue.items[queue.scanned];
-        let taker = queue
-            .consumers
-            .iter()
-            .position(|no| subs.get(no).is_some_and(|sub| sub.wants(item)));
-        let Some(taker) = taker else {
+    let mut turn = 0;
+    while let Some(item) = queue.items.get(queue.scanned) {
+        let Some(no) = queue.consumers.get(turn).copied() else {
+            if turn == 0 {
+                // Nobody is there at all: that says nothing about the item.
+                return None;
+            }
+            turn = 0;
             queue.scanned += 1;
             continue;
         };
-        let item = queue.items.remove(queue.scanned)?;
-        queue.octets -= item.octets();
-        let no = queue.consumers.remove(taker)?;
-        queue.consumers.push_back(no);
-        return Some((no, item));
+        let Some(sub) = subs.get_mut(&no) else {
+            queue.consumers.remove(turn);
+            continue;
+        };
+        let full = sub.unacked.len() >= sub.wish.prefetch || sub.octets >= most_octets;
+        if sub.wish.ack != AckMode::Auto && full {
+            // It waits for ACKs elsewhere.
+            sub.parked = true;
+            queue.consumers.remove(turn);
+        } else if sub.wants(item) {
+            let item = queue.items.remove(queue.scanned)?;
+            queue.octets -= item.octets();
+            queue.consumers.remove(turn);
+            queue.consumers.push_back(no);
+            return Some((no, item));
+        } else {
+            turn += 1;
+        }
     }
     None
 }

@@ -7,12 +7,15 @@
 //! Everything of STOMP and of the scenario happens in here, so two ends can
 //! meet in virtual time.
 
+mod acks;
 mod act;
 mod beats;
 mod broker;
 mod conn;
+mod destination;
 mod hub;
 mod io;
+mod message;
 mod relay;
 mod run;
 mod session;
@@ -20,6 +23,8 @@ mod shape;
 mod storm;
 mod template;
 mod tokens;
+mod topics;
+mod transactions;
 mod triggers;
 mod upgrade;
 mod web;
@@ -65,6 +70,8 @@ pub struct Engine {
     /// Shared, so that it is right as soon as the transcript tells.
     sessions: Arc<AtomicUsize>,
     hub: Hub,
+    /// Temporary queues: whose, and under which name the owner knows them.
+    temps: BTreeMap<String, (u64, String)>,
     tokens: Tokens,
     timers: BTreeMap<(Duration, u64), Timer>,
     timer_no: u64,
@@ -145,7 +152,7 @@ impl Engine {
         let bounds = scenario.bounds;
         let rules: Arc<[Rule]> = scenario.rules.clone().into();
         let watches = Watches::new(&rules);
-        let hub = Hub::new(bounds.queue, bounds.unacked.max(1));
+        let hub = Hub::new(scenario.dialect.wildcards, bounds);
         let mut engine = Self {
             fired: vec![0; rules.len()],
             watches,
@@ -159,6 +166,7 @@ impl Engine {
             live: BTreeMap::new(),
             sessions: Arc::default(),
             hub,
+            temps: BTreeMap::new(),
             tokens: Tokens::default(),
             timers: BTreeMap::new(),
             timer_no: 0,
@@ -256,7 +264,7 @@ impl Engine {
                 for (name, value) in headers {
                     frame = frame.with(name, *value);
                 }
-                if let Err(refused) = self.publish(&frame) {
+                if let Err(refused) = self.publish(0, &frame) {
                     self.record(
                         0,
                         What::Note(Note::Refused {

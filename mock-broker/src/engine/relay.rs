@@ -4,7 +4,7 @@
 
 use super::beats::{agreed, pair};
 use super::conn::{Conn, Phase, Session};
-use super::hub::AckMode;
+use super::hub::{AckMode, Wish};
 use super::run::{Cx, Event, Run};
 use super::session::Refused;
 use super::{Engine, Output, Pending, Plan};
@@ -388,13 +388,25 @@ impl Engine {
         else {
             return;
         };
+        let session = self.conns.get(&conn).and_then(|c| c.session.as_ref());
+        if session.is_none_or(|s| s.subs.contains_key(id)) {
+            return;
+        }
+        // What the upstream knows by another name gets no storms.
+        let Ok(target) = self.subscribe_target(conn, destination) else {
+            return;
+        };
+        let no = self.hub.subscribe(Wish {
+            conn,
+            id: Some(id.to_owned()),
+            target,
+            ack: AckMode::Auto,
+            prefetch: usize::MAX,
+            selector: None,
+        });
         let session = self.conns.get_mut(&conn).and_then(|c| c.session.as_mut());
-        if let Some(session) = session.filter(|s| !s.subs.contains_key(id)) {
-            let (id, auto) = (id.to_owned(), AckMode::Auto);
-            let no = self
-                .hub
-                .subscribe(conn, Some(id.clone()), destination, auto);
-            session.subs.insert(id, no);
+        if let Some(session) = session {
+            session.subs.insert(id.to_owned(), no);
         }
     }
 

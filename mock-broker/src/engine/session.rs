@@ -272,6 +272,9 @@ impl Engine {
         let fresh = c.session.is_none();
         let session = c.session.get_or_insert_with(Session::default);
         session.suspended = None;
+        if fresh {
+            session.id.clone_from(&session_id);
+        }
         session.identity = caller.identity;
         session.token = caller.token;
         let waiting = std::mem::take(&mut session.waiting);
@@ -427,6 +430,10 @@ impl Engine {
         }
         for sub in session.subs.into_values() {
             self.hub.unsubscribe(sub);
+        }
+        for key in session.temps.into_values() {
+            self.temps.remove(&key);
+            self.hub.delete_queue(&key);
         }
     }
 

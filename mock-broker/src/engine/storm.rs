@@ -60,7 +60,7 @@ impl Engine {
         while gale.sent < due {
             gale.sent += 1;
             let frame = self.gust(&gale);
-            if let Err(refused) = self.publish(&frame) {
+            if let Err(refused) = self.publish(0, &frame) {
                 self.record(
                     0,
                     What::Note(Note::Refused {

@@ -24,6 +24,7 @@ pub use rule::{Conns, Rule};
 pub use trigger::{FrameTrigger, Origin, Stage, Trigger, on};
 pub use units::{Cut, Size, Span};
 
+use crate::dialect::Dialect;
 use crate::wire::{Limits, Version};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,6 +43,12 @@ pub struct Scenario {
     pub name: String,
     /// The seed of everything random (default 0).
     pub seed: u64,
+    /// Which broker it acts like (default [`Dialect::STOMP`]).
+    pub dialect: Dialect,
+    /// Where an ERROR says its code (default `message` and `code`).
+    pub error_codes: Vec<CodePlace>,
+    /// Destinations that are answered with ERROR 403.
+    pub forbidden: Forbidden,
     /// The accepted versions (default all three).
     pub versions: Vec<Version>,
     /// Subprotocols that are preferred to `v12.stomp`, `v11.stomp` and
@@ -82,6 +89,29 @@ pub struct Scenario {
     pub http: Vec<HttpRule>,
 }
 
+/// Where an ERROR says its code (DLX-05).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodePlace {
+    /// The first word of the `message` header.
+    Message,
+    /// The `code` header.
+    Code,
+    /// The `status` header.
+    Status,
+    /// A JSON body, as `{"code":401}`.
+    Body,
+}
+
+/// Destinations that nobody may use, as patterns in which `*` stands for any
+/// text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forbidden {
+    /// Nobody may send there.
+    pub send: Vec<String>,
+    /// Nobody may subscribe there.
+    pub subscribe: Vec<String>,
+}
+
 /// Bounds on what the broker keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -92,12 +122,23 @@ pub struct Bounds {
     /// Messages that wait in one queue; a SEND beyond that is refused
     /// (default 100 000).
     pub queue: usize,
+    /// Octets of bodies that wait in one queue; a SEND beyond that is refused
+    /// (default 256 MiB).
+    pub queue_octets: usize,
+    /// Queues; a SEND or SUBSCRIBE that needs one more is refused (default
+    /// 100 000).
+    pub queues: usize,
+    /// Subscriptions and temporary queues of one session (default 10 000).
+    pub subscriptions: usize,
     /// Frames kept for one suspended session; more are dropped and noted
     /// (default 10 000).
     pub held: usize,
     /// Unacknowledged messages of one subscription; queues then wait, topic
     /// messages are dropped and noted (default 10 000).
     pub unacked: usize,
+    /// Octets of bodies that one subscription has not acknowledged (default
+    /// 256 MiB).
+    pub unacked_octets: usize,
     /// Frames in one open transaction, and open transactions of one session
     /// (default 10 000).
     pub transaction: usize,
@@ -115,8 +156,12 @@ impl Default for Bounds {
         Self {
             out: 32 << 20,
             queue: 100_000,
+            queue_octets: 256 << 20,
+            queues: 100_000,
+            subscriptions: 10_000,
             held: 10_000,
             unacked: 10_000,
+            unacked_octets: 256 << 20,
             transaction: 10_000,
             transcript: 100_000,
             transcript_octets: 128 << 20,
@@ -193,6 +238,9 @@ impl Default for Scenario {
         Self {
             name: String::new(),
             seed: 0,
+            dialect: Dialect::STOMP,
+            error_codes: vec![CodePlace::Message, CodePlace::Code],
+            forbidden: Forbidden::default(),
             versions: vec![Version::V1_0, Version::V1_1, Version::V1_2],
             subprotocols: Vec::new(),
             heart_beat: (10_000, 10_000),
@@ -244,6 +292,40 @@ impl Builder {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.0.seed = seed;
+        self
+    }
+
+    /// Acts like this broker. It changes the default of `receipt_id_header`,
+    /// `require_host`, `on_expiry` and `single_session`, so it comes first.
+    #[must_use]
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        let scenario = &mut self.0;
+        scenario.receipt_id_header = dialect.receipt_id_header;
+        scenario.require_host = dialect.host_required;
+        scenario.on_expiry = dialect.on_expiry;
+        scenario.single_session = dialect.single_session;
+        scenario.dialect = dialect;
+        self
+    }
+
+    /// Where an ERROR says its code.
+    #[must_use]
+    pub fn error_codes(mut self, places: &[CodePlace]) -> Self {
+        self.0.error_codes = places.to_vec();
+        self
+    }
+
+    /// Nobody may send there; `*` stands for any text.
+    #[must_use]
+    pub fn forbid_send(mut self, pattern: &str) -> Self {
+        self.0.forbidden.send.push(pattern.to_owned());
+        self
+    }
+
+    /// Nobody may subscribe there; `*` stands for any text.
+    #[must_use]
+    pub fn forbid_subscribe(mut self, pattern: &str) -> Self {
+        self.0.forbidden.subscribe.push(pattern.to_owned());
         self
     }
 

@@ -58,8 +58,12 @@ pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
             message,
         });
     }
-    let default = Scenario::default();
     let broker = raw.broker;
+    let mut dialect = broker.dialect.unwrap_or_default();
+    if broker.websockify {
+        dialect = dialect.behind_websockify();
+    }
+    let default = Scenario::builder().dialect(dialect).build();
     let mut limits = Limits::default();
     broker.limits.apply(&mut limits);
     let mut bounds = Bounds::default();
@@ -67,17 +71,22 @@ pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
     Ok(Scenario {
         name: raw.name.unwrap_or_default(),
         seed: raw.seed.unwrap_or_default(),
+        dialect,
+        error_codes: broker.error_codes.unwrap_or(default.error_codes),
+        forbidden: broker.forbidden.build(),
         versions: broker.versions.unwrap_or(default.versions),
         subprotocols: broker.subprotocols,
         heart_beat: broker.heart_beat.map_or(default.heart_beat, |b| (b.0, b.1)),
         path: broker.path,
         auth: broker.auth.build(),
-        single_session: broker.single_session,
-        on_expiry: broker.on_expiry.unwrap_or_default(),
+        single_session: broker.single_session.unwrap_or(default.single_session),
+        on_expiry: broker.on_expiry.unwrap_or(default.on_expiry),
         suspend_grace: broker.suspend_grace.map_or(default.suspend_grace, |g| g.0),
         receipt_id_header: broker
             .receipt_headers
-            .is_some_and(|words| words.contains(&ReceiptWord::ReceiptId)),
+            .map_or(default.receipt_id_header, |words| {
+                words.contains(&ReceiptWord::ReceiptId)
+            }),
         require_host: broker.require_host.unwrap_or(default.require_host),
         max_deliveries: broker.max_deliveries.unwrap_or(default.max_deliveries),
         limits,

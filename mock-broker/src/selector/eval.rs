@@ -170,10 +170,9 @@ fn compare(op: Compare, a: &Value, b: &Value) -> Option<bool> {
             }
             a.bool().zip(b.bool()).map(|(x, y)| x.cmp(&y))
         }
-        (Value::Int(_) | Value::Float(_), _) | (_, Value::Int(_) | Value::Float(_)) => a
-            .number()
-            .zip(b.number())
-            .and_then(|(x, y)| order(&x, &y)),
+        (Value::Int(_) | Value::Float(_), _) | (_, Value::Int(_) | Value::Float(_)) => {
+            a.number().zip(b.number()).and_then(|(x, y)| order(&x, &y))
+        }
     };
     let Some(order) = order else {
         return Some(false);

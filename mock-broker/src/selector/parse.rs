@@ -115,7 +115,11 @@ impl Parser {
         if self.has_word(Word::Is) {
             let not = self.has_word(Word::Not);
             if !self.has_word(Word::Null) {
-                return Err(self.expected(if not { "`NULL`" } else { "`NULL` or `NOT NULL`" }));
+                return Err(self.expected(if not {
+                    "`NULL`"
+                } else {
+                    "`NULL` or `NOT NULL`"
+                }));
             }
             return Ok(negated(not, Expr::IsNull(Box::new(left))));
         }

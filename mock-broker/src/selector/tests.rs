@@ -137,23 +137,55 @@ fn selectors_choose() {
 fn a_bad_selector_is_told_by_place_and_expectation() {
     for (text, at, what) in [
         ("", 1, "expected a name, a value or `(`, found the end"),
-        ("color =", 8, "expected a name, a value or `(`, found the end"),
+        (
+            "color =",
+            8,
+            "expected a name, a value or `(`, found the end",
+        ),
         ("color = 'red", 9, "expected a closing '"),
         ("é = \"red", 5, "expected a closing \""),
         ("(color = 'red'", 15, "expected `)`, found the end"),
-        ("color 'red'", 7, "expected an operator or the end, found a string"),
-        ("color = 'red' banana", 15, "expected an operator or the end, found the name `banana`"),
+        (
+            "color 'red'",
+            7,
+            "expected an operator or the end, found a string",
+        ),
+        (
+            "color = 'red' banana",
+            15,
+            "expected an operator or the end, found the name `banana`",
+        ),
         ("n BETWEEN 1 OR 2", 13, "expected `AND`, found `OR`"),
         ("n IN 1", 6, "expected `(`, found the number 1"),
         ("n IN ()", 7, "expected a value, found `)`"),
         ("n IN (1 2)", 9, "expected `,` or `)`, found the number 2"),
-        ("n IS 5", 6, "expected `NULL` or `NOT NULL`, found the number 5"),
-        ("n NOT = 5", 7, "expected `IN`, `BETWEEN` or `LIKE`, found `=`"),
+        (
+            "n IS 5",
+            6,
+            "expected `NULL` or `NOT NULL`, found the number 5",
+        ),
+        (
+            "n NOT = 5",
+            7,
+            "expected `IN`, `BETWEEN` or `LIKE`, found `=`",
+        ),
         ("n LIKE 5", 8, "expected a string, found the number 5"),
-        ("n LIKE 'a' ESCAPE 'ab'", 19, "expected a string of one character, found a string"),
-        ("n = #", 5, "expected a name, a value or an operator, found `#`"),
+        (
+            "n LIKE 'a' ESCAPE 'ab'",
+            19,
+            "expected a string of one character, found a string",
+        ),
+        (
+            "n = #",
+            5,
+            "expected a name, a value or an operator, found `#`",
+        ),
         ("n = 1e999", 5, "expected a number that can be written down"),
-        ("n = NULL", 5, "expected a name, a value or `(`, found `NULL`"),
+        (
+            "n = NULL",
+            5,
+            "expected a name, a value or `(`, found `NULL`",
+        ),
         ("AND", 1, "expected a name, a value or `(`, found `AND`"),
     ] {
         let error = Selector::parse(text).expect_err(text);

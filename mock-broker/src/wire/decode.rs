@@ -359,7 +359,11 @@ impl Decoder {
             value = value.trim_ascii_start();
         }
         let raw = is_raw(command) && !self.rules.connect_escapes;
-        let escapes = if raw { EscapeRule::Raw } else { self.rules.escapes };
+        let escapes = if raw {
+            EscapeRule::Raw
+        } else {
+            self.rules.escapes
+        };
         let name = unescape(name, self.version, escapes)?;
         let value = unescape(value, self.version, escapes)?;
         head.headers.push((name, value));

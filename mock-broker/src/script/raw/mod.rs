@@ -10,7 +10,8 @@ mod words;
 use super::HttpRule;
 use super::rule::Rule;
 use super::units::Size;
-use super::{Auth, Bearer, Bounds, OnExpiry};
+use super::{Auth, Bearer, Bounds, CodePlace, Forbidden, OnExpiry};
+use crate::dialect::Dialect;
 use crate::wire::{Limits, Version};
 use serde::de::{Deserialize, Deserializer, Error};
 use std::collections::BTreeMap;
@@ -47,12 +48,16 @@ impl<'de> Deserialize<'de> for Unsupported {
 #[derive(serde::Deserialize, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct RawBroker {
+    pub(super) dialect: Option<Dialect>,
+    pub(super) websockify: bool,
+    pub(super) error_codes: Option<Vec<CodePlace>>,
+    pub(super) forbidden: RawForbidden,
     pub(super) versions: Option<Vec<Version>>,
     pub(super) heart_beat: Option<BeatPair>,
     pub(super) subprotocols: Vec<String>,
     pub(super) path: Option<String>,
     pub(super) auth: RawAuth,
-    pub(super) single_session: bool,
+    pub(super) single_session: Option<bool>,
     pub(super) on_expiry: Option<OnExpiry>,
     pub(super) suspend_grace: Option<Fixed>,
     pub(super) receipt_headers: Option<Vec<ReceiptWord>>,
@@ -115,6 +120,10 @@ impl RawLimits {
 pub(super) struct RawBounds {
     out: Option<Size>,
     queue: Option<usize>,
+    queue_octets: Option<Size>,
+    queues: Option<usize>,
+    subscriptions: Option<usize>,
+    unacked_octets: Option<Size>,
     held: Option<usize>,
     unacked: Option<usize>,
     transaction: Option<usize>,
@@ -127,6 +136,10 @@ impl RawBounds {
     pub(super) fn apply(&self, to: &mut Bounds) {
         put(&mut to.out, self.out.map(|s| s.max));
         put(&mut to.queue, self.queue);
+        put(&mut to.queue_octets, self.queue_octets.map(|s| s.max));
+        put(&mut to.queues, self.queues);
+        put(&mut to.subscriptions, self.subscriptions);
+        put(&mut to.unacked_octets, self.unacked_octets.map(|s| s.max));
         put(&mut to.held, self.held);
         put(&mut to.unacked, self.unacked);
         put(&mut to.transaction, self.transaction);
@@ -148,6 +161,22 @@ impl RawAuth {
             basic: self.basic,
             bearer: self.bearer.map(Into::into).or(issued),
             oauth: self.oauth.map(Into::into).unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(serde::Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawForbidden {
+    send: Vec<String>,
+    subscribe: Vec<String>,
+}
+
+impl RawForbidden {
+    pub(super) fn build(self) -> Forbidden {
+        Forbidden {
+            send: self.send,
+            subscribe: self.subscribe,
         }
     }
 }

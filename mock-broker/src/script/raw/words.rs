@@ -1,10 +1,11 @@
 //! The words, numbers and pairs that scenario files are made of.
 
-use crate::script::OnExpiry;
+use crate::dialect::Dialect;
 use crate::script::action::{Direction, Kind, RawAs, TlsFault};
 use crate::script::rule::Conns;
 use crate::script::trigger::Origin;
 use crate::script::units::{Size, Span, nearest};
+use crate::script::{CodePlace, OnExpiry};
 use crate::wire::Version;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::fmt;
@@ -108,6 +109,24 @@ words!(
     "binary" => RawAs::Binary,
     "stream" => RawAs::Stream,
 );
+
+words!(
+    CodePlace, "place for a code",
+    "message" => CodePlace::Message,
+    "code" => CodePlace::Code,
+    "status" => CodePlace::Status,
+    "body" => CodePlace::Body,
+);
+
+impl<'de> Deserialize<'de> for Dialect {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        choice(
+            d,
+            "dialect",
+            &Self::ALL.map(|dialect| (dialect.name, dialect)),
+        )
+    }
+}
 
 #[derive(Clone, Copy, PartialEq)]
 pub(in crate::script) enum ReceiptWord {

@@ -1,0 +1,115 @@
+//! ACK and NACK: what is settled, what comes again, what is a dead letter.
+
+use super::Engine;
+use super::broker::{missing, required};
+use super::conn::Step;
+use super::hub::Target;
+use super::message::{Item, Message};
+use super::session::Refused;
+use crate::wire::{Frame, Version};
+
+impl Engine {
+    /// ACK and NACK.
+    pub(super) fn on_settle(
+        &mut self,
+        conn: u64,
+        frame: &Frame,
+        version: Version,
+        nack: bool,
+    ) -> Result<(), Refused> {
+        let delivery = self.find_delivery(conn, frame, version)?;
+        if frame.header("transaction").is_some() {
+            return self.in_transaction(conn, frame, Step::Settle { delivery, nack });
+        }
+        self.settle_delivery(conn, delivery, nack);
+        Ok(())
+    }
+
+    /// 1.2 names a delivery by its `ack` header, 1.1 by subscription and
+    /// message-id, 1.0 by message-id alone.
+    fn find_delivery(&self, conn: u64, frame: &Frame, version: Version) -> Result<u64, Refused> {
+        let unknown = || Refused::new("no such message waits for an acknowledgement");
+        let session = self.conns.get(&conn).and_then(|c| c.session.as_ref());
+        let session = session.ok_or_else(unknown)?;
+        if version == Version::V1_2 {
+            let id = required(frame, "id")?;
+            let delivery = id.strip_prefix("a-").and_then(|n| n.parse().ok());
+            return delivery
+                .filter(|d| session.pending.contains_key(d))
+                .ok_or_else(unknown);
+        }
+        let message = required(frame, "message-id")?;
+        let sub = match frame.header("subscription") {
+            Some(id) => Some(*session.subs.get(id).ok_or_else(unknown)?),
+            None if version == Version::V1_1 => return Err(missing(frame, "subscription")),
+            None => None,
+        };
+        let no: u64 = message
+            .strip_prefix("m-")
+            .and_then(|n| n.parse().ok())
+            .ok_or_else(unknown)?;
+        session
+            .pending
+            .iter()
+            .filter(|(_, s)| sub.is_none_or(|sub| sub == **s))
+            .find(|(delivery, s)| {
+                let item = self
+                    .hub
+                    .subs
+                    .get(s)
+                    .and_then(|sub| sub.unacked.get(delivery));
+                item.is_some_and(|item| item.message.no == no)
+            })
+            .map(|(delivery, _)| *delivery)
+            .ok_or_else(unknown)
+    }
+
+    pub(super) fn settle_delivery(&mut self, conn: u64, delivery: u64, nack: bool) {
+        let session = self.conns.get_mut(&conn).and_then(|c| c.session.as_mut());
+        let Some(session) = session else { return };
+        let Some(sub) = session.pending.get(&delivery).copied() else {
+            return;
+        };
+        let settled = self.hub.settle(sub, delivery);
+        for (delivery, _) in &settled {
+            session.pending.remove(delivery);
+        }
+        if !nack {
+            return;
+        }
+        let wish = self.hub.subs.get(&sub).map(|sub| sub.wish.target.clone());
+        let Some(target) = wish else { return };
+        let dead_letters = self.scenario.dialect.dead_letters;
+        for (_, item) in settled {
+            let again = item.deliveries < self.scenario.max_deliveries;
+            match (&target, dead_letters) {
+                (Target::Queue(name), Some(dead)) if !again && name != dead => {
+                    self.bury(&item, dead);
+                }
+                (Target::Topic(_), Some(dead)) if !again => self.bury(&item, dead),
+                (Target::Queue(name), _) => self.hub.put_back(name, item),
+                (Target::Topic(_), _) => self.hub.offer_again(sub, item),
+            }
+        }
+    }
+
+    /// What was refused too often goes to the dead letters, if these have room.
+    fn bury(&mut self, item: &Item, dead: &str) {
+        let message = &item.message;
+        if !self.hub.has_room(dead, 1, message.body.len()) {
+            return;
+        }
+        let mut headers = message.headers.clone();
+        let origin = message.destination.clone();
+        headers.push(("original-destination".to_owned(), origin));
+        let item = Item::new(Message {
+            no: message.no,
+            destination: dead.to_owned(),
+            headers,
+            body: message.body.clone(),
+            measured: message.measured,
+            ..Message::default()
+        });
+        self.hub.enqueue(dead, item);
+    }
+}
