@@ -103,14 +103,8 @@ impl Expr {
             Self::IsNull(inner) => Some(*inner.value(source) == Value::Null),
             Self::In(inner, values) => {
                 let value = inner.value(source);
-                match *value {
-                    Value::Null => None,
-                    _ => Some(
-                        values
-                            .iter()
-                            .any(|v| compare(Compare::Eq, &value, v) == Some(true)),
-                    ),
-                }
+                let is = |v: &Value| compare(Compare::Eq, &value, v) == Some(true);
+                (*value != Value::Null).then(|| values.iter().any(is))
             }
             Self::Between(x, low, high) => {
                 let x = x.value(source);

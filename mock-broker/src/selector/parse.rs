@@ -10,9 +10,10 @@ pub(super) fn selector(text: &str) -> Result<Expr, SelectorError> {
         depth: 0,
     };
     let expr = parser.or()?;
-    match parser.peek() {
-        Token::End => Ok(expr),
-        _ => Err(parser.expected("an operator or the end")),
+    if *parser.peek() == Token::End {
+        Ok(expr)
+    } else {
+        Err(parser.expected("an operator or the end"))
     }
 }
 
@@ -194,13 +195,11 @@ impl Parser {
         self.take();
         let mut escape = None;
         if self.has_word(Word::Escape) {
-            let one = match self.peek() {
-                Token::Text(text) => {
-                    let mut chars = text.chars();
-                    chars.next().filter(|_| chars.next().is_none())
-                }
-                _ => None,
-            };
+            let mut one = None;
+            if let Token::Text(text) = self.peek() {
+                let mut chars = text.chars();
+                one = chars.next().filter(|_| chars.next().is_none());
+            }
             escape = Some(one.ok_or_else(|| self.expected("a string of one character"))?);
             self.take();
         }

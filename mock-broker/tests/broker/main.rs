@@ -1,11 +1,13 @@
 //! The broker over loopback, as a client sees it.
 
 mod support;
+mod world;
 
 mod acks;
 mod api;
 mod cli;
 mod connect;
+mod destinations;
 mod faults;
 mod handshake;
 mod plain;
