@@ -14,6 +14,7 @@ mod connect;
 mod endpoints;
 mod errors;
 mod explore;
+mod interleave;
 mod laws;
 mod pair;
 mod publish;
