@@ -47,9 +47,11 @@ impl Dialect {
         receipt_id_header: false,
         connect_receipt: false,
         error_receipt: true,
+        error_codes: true,
         error_version: false,
         endings: Endings {
             login: Ending::Error(1008),
+            second_connect: Ending::Error(1008),
             ..Endings::all(Ending::Error(1002))
         },
         farewell: (1000, ""),
@@ -87,6 +89,7 @@ impl Dialect {
     /// that ends does nothing by itself.
     pub const RABBITMQ: Self = Self {
         name: "rabbitmq",
+        error_codes: false,
         server: Some("RabbitMQ/3.10.8"),
         rules: Rules {
             escapes: EscapeRule::CarriageReturn,
@@ -113,6 +116,7 @@ impl Dialect {
             second_connect: Ending::Close(1011, ""),
             twin: Ending::Close(1000, "STOMP died"),
             silence: Ending::Close(1000, "STOMP died"),
+            stale_token: Ending::Close(1000, "STOMP died"),
             ..Endings::all(Ending::ErrorOpen)
         },
         farewell: (1000, "STOMP died"),
@@ -143,6 +147,7 @@ impl Dialect {
     /// (DLX-07), `stomp` is named as subprotocol though nobody offers it.
     pub const ACTIVEMQ: Self = Self {
         name: "activemq",
+        error_codes: false,
         unasked_subprotocol: Some("stomp"),
         server: Some("ActiveMQ/5.17.2"),
         rules: Rules {
@@ -194,6 +199,7 @@ impl Dialect {
     /// done again (DLX-44).
     pub const ARTEMIS: Self = Self {
         name: "artemis",
+        error_codes: false,
         server: Some("ActiveMQ-Artemis/2.31.0 ActiveMQ Artemis Messaging Engine"),
         rules: Rules {
             unchecked_end: true,
@@ -231,6 +237,7 @@ impl Dialect {
     /// heart-beats (DLX-27), a bad content-length is ignored (DLX-28).
     pub const SPRING_SIMPLE: Self = Self {
         name: "spring-simple",
+        error_codes: false,
         server: None,
         rules: Rules {
             bad_length: true,
@@ -262,6 +269,7 @@ impl Dialect {
     /// are topics of MQTT.
     pub const EMQX: Self = Self {
         name: "emqx",
+        error_codes: false,
         server: Some("emqx-stomp/1.2"),
         rules: Rules {
             escapes: EscapeRule::Raw,

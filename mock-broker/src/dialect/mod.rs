@@ -54,6 +54,9 @@ pub struct Dialect {
     pub connect_receipt: bool,
     /// ERROR names the receipt that the refused frame asked for (DLX-09).
     pub error_receipt: bool,
+    /// ERROR says codes at all: `message` and `code`, unless the scenario wants
+    /// other places (DLX-05).
+    pub error_codes: bool,
     /// Every ERROR has a `version` header (DLX-09).
     pub error_version: bool,
     /// What breaches end in.
@@ -193,6 +196,9 @@ pub struct Endings {
     pub twin: Ending,
     /// No heart-beat.
     pub silence: Ending,
+    /// SUBSCRIBE with a token that has ended, where that does nothing by
+    /// itself.
+    pub stale_token: Ending,
 }
 
 impl Endings {
@@ -208,6 +214,7 @@ impl Endings {
             second_connect: ending,
             twin: ending,
             silence: ending,
+            stale_token: Ending::Fine,
         }
     }
 }

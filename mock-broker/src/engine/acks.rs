@@ -1,11 +1,12 @@
 //! ACK and NACK: what is settled, what comes again, what is a dead letter.
 
 use super::Engine;
-use super::broker::{missing, required};
+use super::broker::{ack_id, missing, required};
 use super::conn::Step;
-use super::hub::Target;
+use super::hub::{AckMode, Target};
 use super::message::{Item, Message};
-use super::session::Refused;
+use super::refusal::Refused;
+use crate::dialect::{Nack, Transactions};
 use crate::wire::{Frame, Version};
 
 impl Engine {
@@ -17,8 +18,14 @@ impl Engine {
         version: Version,
         nack: bool,
     ) -> Result<(), Refused> {
+        let dialect = &self.scenario.dialect;
+        if dialect.nack == Nack::Nothing {
+            return Ok(());
+        }
+        let transactional = dialect.transactions == Transactions::Full;
+        let nack = nack && dialect.nack != Nack::Ack;
         let delivery = self.find_delivery(conn, frame, version)?;
-        if frame.header("transaction").is_some() {
+        if frame.header("transaction").is_some() && transactional {
             return self.in_transaction(conn, frame, Step::Settle { delivery, nack });
         }
         self.settle_delivery(conn, delivery, nack);
@@ -33,7 +40,15 @@ impl Engine {
         let session = session.ok_or_else(unknown)?;
         if version == Version::V1_2 {
             let id = required(frame, "id")?;
-            let delivery = id.strip_prefix("a-").and_then(|n| n.parse().ok());
+            // The whole id must be the one that was given, not only its digits.
+            let digits = id.rsplit(['-', '@', ':']).next();
+            let delivery = digits.and_then(|n| n.parse().ok()).filter(|d| {
+                let sub = session.pending.get(d).and_then(|no| self.hub.subs.get(no));
+                let name = sub
+                    .and_then(|sub| sub.wish.id.as_deref())
+                    .unwrap_or_default();
+                ack_id(self.scenario.dialect.ack_id, &session.id, name, *d) == id
+            });
             return delivery
                 .filter(|d| session.pending.contains_key(d))
                 .ok_or_else(unknown);
@@ -70,26 +85,53 @@ impl Engine {
         let Some(sub) = session.pending.get(&delivery).copied() else {
             return;
         };
-        let settled = self.hub.settle(sub, delivery);
+        let cumulative = self.hub.subs.get(&sub).map(|s| s.wish.ack) == Some(AckMode::Client);
+        let older: Vec<(u64, u64)> = if self.scenario.dialect.ack_connection_wide && cumulative {
+            session
+                .pending
+                .range(..delivery)
+                .map(|(d, s)| (*d, *s))
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let mut settled = self.hub.settle(sub, delivery);
         for (delivery, _) in &settled {
             session.pending.remove(delivery);
+        }
+        for (delivery, other) in older.into_iter().filter(|(_, other)| *other != sub) {
+            let session = self.conns.get_mut(&conn).and_then(|c| c.session.as_mut());
+            session.and_then(|s| s.pending.remove(&delivery));
+            let more = self.hub.settle_one(other, delivery);
+            if let (Some(item), true) = (more, nack) {
+                self.again(other, item);
+            }
         }
         if !nack {
             return;
         }
-        let wish = self.hub.subs.get(&sub).map(|sub| sub.wish.target.clone());
-        let Some(target) = wish else { return };
-        let dead_letters = self.scenario.dialect.dead_letters;
-        for (_, item) in settled {
-            let again = item.deliveries < self.scenario.max_deliveries;
-            match (&target, dead_letters) {
-                (Target::Queue(name), Some(dead)) if !again && name != dead => {
-                    self.bury(&item, dead);
-                }
-                (Target::Topic(_), Some(dead)) if !again => self.bury(&item, dead),
-                (Target::Queue(name), _) => self.hub.put_back(name, item),
-                (Target::Topic(_), _) => self.hub.offer_again(sub, item),
-            }
+        // The newest first, so that a topic's come back in their old order.
+        while let Some((_, item)) = settled.pop() {
+            self.again(sub, item);
+        }
+    }
+
+    /// What was refused is delivered again, or is a dead letter.
+    fn again(&mut self, sub: u64, item: Item) {
+        let Some(target) = self.hub.subs.get(&sub).map(|s| s.wish.target.clone()) else {
+            return;
+        };
+        let dialect = &self.scenario.dialect;
+        let again = match dialect.nack {
+            Nack::Forever => true,
+            Nack::Again => item.deliveries < self.scenario.max_deliveries,
+            Nack::Bury | Nack::Ack | Nack::Nothing => false,
+        };
+        match (target, dialect.dead_letters) {
+            (Target::Queue(name), Some(dead)) if !again && name != dead => self.bury(&item, dead),
+            (Target::Topic(_), Some(dead)) if !again => self.bury(&item, dead),
+            (Target::Queue(name), _) => self.hub.put_back(&name, item),
+            (Target::Topic(_), _) => self.hub.offer_again(sub, item),
         }
     }
 

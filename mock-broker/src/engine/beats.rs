@@ -1,9 +1,10 @@
 //! Heart-beats, in both directions.
 
 use super::conn::Phase;
+use super::refusal::{Fault, Refused};
 use super::run::{Cx, Event, Run};
-use super::session::Refused;
 use super::{Engine, Output, Plan, Timer};
+use crate::dialect::HeartBeat;
 use crate::transcript::{Note, What};
 use std::time::Duration;
 
@@ -11,6 +12,26 @@ use std::time::Duration;
 /// what the sender can and the receiver wants, nothing if either is 0.
 pub(super) fn agreed(can: u64, wants: u64) -> Option<Duration> {
     (can > 0 && wants > 0).then(|| Duration::from_millis(can.max(wants)))
+}
+
+/// What CONNECTED says of heart-beats: the broker's own pair, or what the
+/// dialect makes of the client's.
+pub(super) fn offered(how: HeartBeat, own: (u64, u64), (can, wants): (u64, u64)) -> (u64, u64) {
+    let whole = |ms: u64| {
+        if ms == 0 {
+            0
+        } else {
+            (ms / 1000).max(1) * 1000
+        }
+    };
+    let floor = |ms: u64, least: u64| if ms == 0 { 0 } else { ms.max(least) };
+    match how {
+        HeartBeat::Own => own,
+        HeartBeat::Mirrored { seconds: true } => (whole(wants), whole(can)),
+        HeartBeat::Mirrored { seconds: false } => (wants, can),
+        HeartBeat::Floor(least) => (floor(own.0, least), own.1),
+        HeartBeat::None => (0, 0),
+    }
 }
 
 /// Reads a `heart-beat` header: two plain numbers.
@@ -61,8 +82,13 @@ impl Engine {
         let beats = &mut c.beats;
         beats.generation += 1;
         beats.out = out;
-        // A margin for the network: half the interval, but at least a second.
-        beats.tolerance = incoming.map(|i| i + (i / 2).max(Duration::from_secs(1)));
+        // A margin for the network: part of the interval, but at least a while.
+        let dialect = &self.scenario.dialect;
+        let margin = |i: Duration| {
+            let part = Duration::try_from_secs_f64(i.as_secs_f64() * dialect.tolerance);
+            i + part.unwrap_or(i).max(dialect.grace)
+        };
+        beats.tolerance = incoming.map(margin).or(dialect.idle);
         (beats.last_in, beats.last_out) = (now, now);
         let (generation, tolerance) = (beats.generation, beats.tolerance);
         if let Some(tolerance) = tolerance {
@@ -176,7 +202,7 @@ impl Engine {
         }
         self.record(conn, What::Note(Note::HeartBeatLost { silent }));
         let words = format!("no heart-beat for {} ms", silent.as_millis());
-        self.refuse(conn, None, Refused::new(words), None);
+        self.refuse(conn, None, Refused::new(words).of(Fault::Silence), None);
     }
 }
 

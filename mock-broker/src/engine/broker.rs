@@ -2,10 +2,13 @@
 
 use super::Engine;
 use super::conn::{Phase, Step};
+use super::events;
 use super::hub::{AckMode, Offer, Target, Wish};
 use super::message::{Item, Message, user_headers};
+use super::refusal::{Fault, Refused};
 use super::run::{Cx, Event, Run};
-use super::session::{Entry, Refused};
+use super::session::Entry;
+use crate::dialect::{AckId, ContentLength, Ending, Receipts, Transactions};
 use crate::script::Stage;
 use crate::selector::Selector;
 use crate::transcript::{Note, What};
@@ -36,7 +39,8 @@ impl Engine {
         };
         let connect = matches!(frame.command.as_str(), "CONNECT" | "STOMP");
         // Only SEND may have a body among the frames of a client.
-        if !frame.body.is_empty() && frame.command != "SEND" {
+        let swallowed = self.scenario.dialect.rules.send_bodies_only;
+        if !frame.body.is_empty() && frame.command != "SEND" && !swallowed {
             return Err(Refused::new(format!(
                 "{} with a body",
                 frame.command.escape_debug()
@@ -81,6 +85,8 @@ impl Engine {
             "UNSUBSCRIBE" => self.on_unsubscribe(conn, frame, version)?,
             "ACK" => self.on_settle(conn, frame, version, false)?,
             "NACK" if version > Version::V1_0 => self.on_settle(conn, frame, version, true)?,
+            "BEGIN" | "COMMIT" | "ABORT"
+                if self.scenario.dialect.transactions == Transactions::Ignored => {}
             "BEGIN" => self.on_begin(conn, frame)?,
             "COMMIT" => self.on_commit(conn, frame)?,
             "ABORT" => {
@@ -91,18 +97,16 @@ impl Engine {
                 return Ok(());
             }
             other => {
-                return Err(Refused::new(format!(
-                    "unknown command {}",
-                    other.escape_debug()
-                )));
+                return Err(
+                    Refused::new(format!("unknown command {}", other.escape_debug()))
+                        .of(Fault::Command),
+                );
             }
         }
-        if let Some(receipt) = self.receipt_of(frame) {
-            self.emit(
-                conn,
-                Frame::new("RECEIPT").with("receipt-id", receipt),
-                None,
-            );
+        let confirms = self.scenario.dialect.receipts != Receipts::Disconnect;
+        if let Some(receipt) = self.receipt_of(frame).filter(|_| confirms) {
+            let receipt = Frame::new("RECEIPT").with("receipt-id", receipt);
+            self.emit(conn, receipt, None);
         }
         Ok(())
     }
@@ -124,18 +128,25 @@ impl Engine {
         if let Some(c) = self.conns.get_mut(&conn) {
             c.farewell = true;
         }
-        match self.receipt_of(frame) {
+        let (code, reason) = self.scenario.dialect.farewell;
+        let confirms = self.scenario.dialect.receipts != Receipts::NotDisconnect;
+        match self.receipt_of(frame).filter(|_| confirms) {
             Some(receipt) => {
                 let receipt = Frame::new("RECEIPT").with("receipt-id", receipt);
-                self.emit(conn, receipt, Some((1000, String::new())));
+                self.emit(conn, receipt, Some((code, reason.to_owned())));
             }
-            None => self.shut_close(conn, 1000, ""),
+            None => self.shut_close(conn, code, reason),
         }
     }
 
     fn on_send(&mut self, conn: u64, frame: &Frame) -> Result<(), Refused> {
         required(frame, "destination")?;
-        if frame.header("transaction").is_some() {
+        let dialect = &self.scenario.dialect;
+        if dialect.message_id_refused && frame.header("message-id").is_some() {
+            return Err(Refused::new("'message-id' is not allowed on 'SEND'."));
+        }
+        let ignored = dialect.transactions == Transactions::Ignored;
+        if frame.header("transaction").is_some() && !ignored {
             return self.in_transaction(conn, frame, Step::Send(frame.clone()));
         }
         self.publish(conn, frame)
@@ -194,6 +205,7 @@ impl Engine {
             return;
         };
         let (conn, ack) = (sub.conn, sub.ack);
+        let dialect = &self.scenario.dialect;
         let Some(c) = self.conns.get_mut(&conn) else {
             return;
         };
@@ -209,15 +221,30 @@ impl Engine {
             .with("message-id", format!("m-{}", message.no))
             .with("destination", message.destination.as_str());
         if ack != AckMode::Auto && c.version == Version::V1_2 {
-            frame = frame.with("ack", format!("a-{delivery}"));
+            let session = c.session.as_ref().map_or("", |s| s.id.as_str());
+            let id = sub.id.as_deref().unwrap_or_default();
+            frame = frame.with("ack", ack_id(dialect.ack_id, session, id, delivery));
         }
         if redelivered {
             frame = frame.with("redelivered", "true");
         }
+        if dialect.jms_headers {
+            let millis = events::EPOCH + self.now.as_millis() as u64;
+            frame = frame
+                .with("expires", "0")
+                .with("priority", "4")
+                .with("timestamp", millis.to_string());
+        }
         frame.headers.extend(message.headers.iter().cloned());
-        frame = frame
-            .with("content-length", message.body.len().to_string())
-            .body(message.body.as_slice());
+        let measured = match dialect.content_length {
+            ContentLength::Always => true,
+            ContentLength::WithBody => !message.body.is_empty(),
+            ContentLength::AsSent => message.measured,
+        };
+        if measured {
+            frame = frame.with("content-length", message.body.len().to_string());
+        }
+        frame = frame.body(message.body.as_slice());
         if ack != AckMode::Auto {
             if let Some(session) = &mut c.session {
                 session.pending.insert(delivery, no);
@@ -228,20 +255,24 @@ impl Engine {
     }
 
     fn on_subscribe(&mut self, conn: u64, frame: &Frame, version: Version) -> Result<(), Refused> {
+        let dialect = self.scenario.dialect;
         let destination = required(frame, "destination")?;
+        self.check_stale(conn)?;
         let id = match frame.header("id") {
-            None if version > Version::V1_0 => return Err(missing(frame, "id")),
+            None if version > Version::V1_0 && dialect.id_required => {
+                return Err(missing(frame, "id"));
+            }
             id => id.map(str::to_owned),
         };
         let ack = match frame.header("ack") {
             None | Some("auto") => AckMode::Auto,
             Some("client") => AckMode::Client,
             Some("client-individual") if version > Version::V1_0 => AckMode::Individual,
+            Some(_) if dialect.any_ack_mode => AckMode::Auto,
             Some(_) => return Err(Refused::new("unknown ack mode")),
         };
         let key = id.clone().unwrap_or_else(|| anonymous(destination));
         let most = self.scenario.bounds.subscriptions;
-        let dialect = self.scenario.dialect;
         let prefetch = dialect.prefetch.and_then(|name| frame.header(name));
         let prefetch = prefetch
             .map(|n| n.trim().parse::<usize>())
@@ -257,8 +288,9 @@ impl Engine {
         let Some(session) = session else {
             return Ok(());
         };
-        if session.subs.contains_key(&key) {
-            return Err(Refused::new("subscription id is in use"));
+        let twin = session.subs.contains_key(&key);
+        if twin && dialect.endings.twin != Ending::Fine {
+            return Err(Refused::new("subscription id is in use").of(Fault::Twin));
         }
         if session.subs.len() >= most {
             return Err(Refused::new("too many subscriptions"));
@@ -274,10 +306,24 @@ impl Engine {
             selector,
         });
         let session = self.conns.get_mut(&conn).and_then(|c| c.session.as_mut());
-        if let Some(session) = session {
-            session.subs.insert(key, no);
+        let twin = session.and_then(|session| session.subs.insert(key, no));
+        if let Some(older) = twin {
+            // Where a second one is fine, it takes the place of the first.
+            self.hub.unsubscribe(older);
         }
         Ok(())
+    }
+
+    /// Where the end of a token does nothing by itself, the next SUBSCRIBE
+    /// finds out.
+    fn check_stale(&mut self, conn: u64) -> Result<(), Refused> {
+        let session = self.conns.get(&conn).and_then(|c| c.session.as_ref());
+        let token = session.and_then(|s| s.token.clone());
+        let live = token.is_none_or(|t| self.tokens.is_live(&t, self.now, self.leeway()));
+        if live || self.ending(Fault::StaleToken) == Ending::Fine {
+            return Ok(());
+        }
+        Err(Refused::new("access refused").of(Fault::StaleToken))
     }
 
     fn on_unsubscribe(
@@ -301,6 +347,15 @@ impl Engine {
         session.pending.retain(|_, sub| *sub != no);
         self.hub.unsubscribe(no);
         Ok(())
+    }
+}
+
+/// An ack id; its last digits are the delivery.
+pub(super) fn ack_id(how: AckId, session: &str, subscription: &str, delivery: u64) -> String {
+    match how {
+        AckId::Plain => format!("a-{delivery}"),
+        AckId::Rabbit => format!("T_{subscription}@@{session}@@{delivery}"),
+        AckId::Colons => format!("{session}:{delivery}"),
     }
 }
 

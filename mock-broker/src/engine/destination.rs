@@ -1,8 +1,8 @@
 //! What a destination stands for: a queue, a topic, a queue of one's own.
 
 use super::Engine;
-use super::hub::Target;
-use super::session::Refused;
+use super::hub::{AckMode, Target, Wish};
+use super::refusal::Refused;
 use crate::dialect::Naming;
 use crate::script::units::glob;
 
@@ -11,6 +11,8 @@ use crate::script::units::glob;
 const TEMPORARY: &str = "/temp-queue/";
 /// What others are told of a temporary queue, so that they can answer.
 const REMOTE: &str = "/remote-temp-queue/";
+/// The same with RabbitMQ.
+const REPLY: &str = "/reply-queue/";
 
 impl Engine {
     /// Where a SEND goes, and which destination its consumers are told.
@@ -23,11 +25,18 @@ impl Engine {
         if forbidden.iter().any(|p| glob(p, destination)) {
             return Err(Refused::coded(403, "sending there is forbidden"));
         }
-        if destination.starts_with(TEMPORARY) {
+        let naming = self.scenario.dialect.naming;
+        if naming == Naming::Topics {
+            return Ok((
+                Target::Topic(destination.to_owned()),
+                destination.to_owned(),
+            ));
+        }
+        if destination.starts_with(TEMPORARY) && naming == Naming::Free {
             let key = self.temporary(conn, destination)?;
             return Ok((Target::Queue(key), destination.to_owned()));
         }
-        if destination.starts_with(REMOTE) {
+        if destination.starts_with(REMOTE) || destination.starts_with(REPLY) {
             let owner = self.temps.get(destination);
             let (_, alias) = owner.ok_or_else(|| Refused::new("no such temporary queue"))?;
             return Ok((Target::Queue(destination.to_owned()), alias.clone()));
@@ -45,10 +54,13 @@ impl Engine {
         if forbidden.iter().any(|p| glob(p, destination)) {
             return Err(Refused::coded(403, "subscribing there is forbidden"));
         }
-        if destination.starts_with(REMOTE) {
+        let naming = self.scenario.dialect.naming;
+        if naming != Naming::Topics
+            && (destination.starts_with(REMOTE) || destination.starts_with(REPLY))
+        {
             return Err(Refused::new("a temporary queue belongs to another session"));
         }
-        let target = if destination.starts_with(TEMPORARY) {
+        let target = if destination.starts_with(TEMPORARY) && naming == Naming::Free {
             Target::Queue(self.temporary(conn, destination)?)
         } else {
             self.named(destination)?
@@ -97,9 +109,28 @@ impl Engine {
             return Err(Refused::new("too many temporary queues"));
         }
         let name = alias.strip_prefix(TEMPORARY).unwrap_or(alias);
-        let key = format!("{REMOTE}{}/{name}", session.id);
+        let rabbit = self.scenario.dialect.naming == Naming::Rabbit;
+        let (key, shown) = if rabbit {
+            let key = format!("{REPLY}amq.gen-{:016x}", self.rng.next());
+            (key.clone(), key)
+        } else {
+            (format!("{REMOTE}{}/{name}", session.id), alias.to_owned())
+        };
         session.temps.insert(alias.to_owned(), key.clone());
-        self.temps.insert(key.clone(), (conn, alias.to_owned()));
+        if rabbit {
+            // The asker is subscribed without a SUBSCRIBE, by an id that it
+            // never gave.
+            let no = self.hub.subscribe(Wish {
+                conn,
+                id: Some(alias.to_owned()),
+                target: Target::Queue(key.clone()),
+                ack: AckMode::Auto,
+                prefetch: usize::MAX,
+                selector: None,
+            });
+            session.subs.insert(alias.to_owned(), no);
+        }
+        self.temps.insert(key.clone(), (conn, shown));
         Ok(key)
     }
 
@@ -109,6 +140,9 @@ impl Engine {
         conn: u64,
         headers: &mut [(String, String)],
     ) -> Result<(), Refused> {
+        if self.scenario.dialect.naming == Naming::Topics {
+            return Ok(());
+        }
         for (name, value) in headers {
             if name == "reply-to" && value.starts_with(TEMPORARY) {
                 *value = self.temporary(conn, value)?;

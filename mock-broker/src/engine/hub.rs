@@ -297,6 +297,23 @@ impl Hub {
             let one = sub.unacked.remove(&delivery);
             one.map(|item| (delivery, item)).into_iter().collect()
         };
+        self.settled(no, &settled);
+        settled
+    }
+
+    /// Takes one delivery off a subscription, whatever its ack mode.
+    pub(super) fn settle_one(&mut self, no: u64, delivery: u64) -> Option<Item> {
+        let item = self.subs.get_mut(&no)?.unacked.remove(&delivery)?;
+        let settled = [(delivery, item)];
+        self.settled(no, &settled);
+        let [(_, item)] = settled;
+        Some(item)
+    }
+
+    fn settled(&mut self, no: u64, settled: &[(u64, Item)]) {
+        let Some(sub) = self.subs.get_mut(&no) else {
+            return;
+        };
         sub.octets -= settled.iter().map(|(_, item)| item.octets()).sum::<usize>();
         if !sub.backlog.is_empty() {
             self.ready.insert(no);
@@ -307,7 +324,6 @@ impl Hub {
                 self.queue(&name).join(no);
             }
         }
-        settled
     }
 }
 

@@ -13,9 +13,12 @@ mod beats;
 mod broker;
 mod conn;
 mod destination;
+mod events;
+mod hears;
 mod hub;
 mod io;
 mod message;
+mod refusal;
 mod relay;
 mod run;
 mod session;
@@ -265,12 +268,8 @@ impl Engine {
                     frame = frame.with(name, *value);
                 }
                 if let Err(refused) = self.publish(0, &frame) {
-                    self.record(
-                        0,
-                        What::Note(Note::Refused {
-                            message: refused.message,
-                        }),
-                    );
+                    let message = refused.words;
+                    self.record(0, What::Note(Note::Refused { message }));
                 }
             }
             Input::Kick { conn } => {
@@ -405,7 +404,13 @@ impl Engine {
 
     fn on_tcp(&mut self, conn: u64) {
         let (now, limits) = (self.now, self.scenario.limits);
-        self.conns.insert(conn, Conn::new(limits, now));
+        let mut c = Conn::new(limits, now);
+        if !self.proxy {
+            let dialect = &self.scenario.dialect;
+            c.decoder = c.decoder.with_rules(dialect.rules);
+            c.beats.octets = dialect.beat.to_vec();
+        }
+        self.conns.insert(conn, c);
         self.record(conn, What::Tcp);
         let due = now.saturating_add(self.scenario.bounds.handshake);
         self.arm(due, Timer::Handshake { conn });
@@ -426,6 +431,10 @@ impl Engine {
         if self.proxy && self.relays_raw(conn, octets, binary) {
             return;
         }
+        if !self.proxy && !self.hears(conn, octets, binary) {
+            return;
+        }
+        let one_frame = !self.proxy && self.scenario.dialect.messages.one_frame;
         let Some(c) = self.conns.get_mut(&conn) else {
             return;
         };
@@ -450,6 +459,14 @@ impl Engine {
                 Ok(Some(frame)) => {
                     whole += 1;
                     self.on_frame(conn, frame);
+                    // What else the message holds is lost (DLX-17).
+                    if let Some(c) = self.conns.get_mut(&conn).filter(|_| one_frame) {
+                        c.decoder.discard();
+                    }
+                }
+                Ok(None) if one_frame && whole == 0 && octets != b"\n" => {
+                    self.shut_close(conn, 1000, "");
+                    return;
                 }
                 Ok(None) => return,
                 Err(error) if self.proxy => {
@@ -457,7 +474,7 @@ impl Engine {
                     return;
                 }
                 Err(error) => {
-                    let refused = session::Refused::new(error.to_string());
+                    let refused = refusal::Refused::octets(&error.kind);
                     self.refuse(conn, error.receipt, refused, None);
                     return;
                 }

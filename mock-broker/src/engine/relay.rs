@@ -5,8 +5,8 @@
 use super::beats::{agreed, pair};
 use super::conn::{Conn, Phase, Session};
 use super::hub::{AckMode, Wish};
+use super::refusal::Refused;
 use super::run::{Cx, Event, Run};
-use super::session::Refused;
 use super::{Engine, Output, Pending, Plan};
 use crate::http::{Request, Response};
 use crate::script::{Origin, Stage};

@@ -1,51 +1,18 @@
 //! Sessions: how they begin, whose they are, and how they end.
 
-use super::beats::{agreed, pair};
+use super::beats::{agreed, offered, pair};
 use super::conn::{Conn, Phase, Session};
+use super::refusal::{Fault, Refused};
 use super::run::{Cx, Event, Run};
 use super::{Engine, Output, Pending, Timer};
+use crate::dialect::{AckId, Ending};
 use crate::script::{OnExpiry, Origin, Stage};
 use crate::transcript::{Note, What};
 use crate::wire::{Frame, Version};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-/// The `server` header of CONNECTED.
-const SERVER: &str = concat!("hobnail-mock-broker/", env!("CARGO_PKG_VERSION"));
 /// Whose a token is that was not issued and comes without a telling `login`.
 const BEARER: &str = "bearer";
-
-/// Why a frame is answered with ERROR, and with which Close after it.
-#[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) code: Option<u16>,
-    pub(super) message: String,
-    close: u16,
-    versions: bool,
-}
-
-impl Refused {
-    /// A breach of the protocol.
-    pub(super) fn new(message: impl Into<String>) -> Self {
-        Self {
-            code: None,
-            message: message.into(),
-            close: 1002,
-            versions: false,
-        }
-    }
-
-    /// A matter of credentials or sessions; the words begin with the code.
-    pub(super) fn coded(code: u16, words: &str) -> Self {
-        let message = format!("{code} {words}");
-        Self {
-            code: Some(code),
-            message,
-            close: 1008,
-            versions: false,
-        }
-    }
-}
 
 /// Who connects, and by which token.
 #[derive(Clone, Debug, Default)]
@@ -66,53 +33,6 @@ pub(super) enum Entry {
 }
 
 impl Engine {
-    /// Answers a frame with ERROR and closes. Nothing but the ERROR is sent
-    /// any more, so the session ends first.
-    pub(super) fn refuse(
-        &mut self,
-        conn: u64,
-        receipt: Option<String>,
-        refused: Refused,
-        frame: Option<&Frame>,
-    ) {
-        self.record(
-            conn,
-            What::Note(Note::Refused {
-                message: refused.message.clone(),
-            }),
-        );
-        let error = self.error_frame(&refused, receipt, frame);
-        self.end_session(conn);
-        self.emit(conn, error, Some((refused.close, String::new())));
-    }
-
-    fn error_frame(
-        &self,
-        refused: &Refused,
-        receipt: Option<String>,
-        frame: Option<&Frame>,
-    ) -> Frame {
-        let mut error = Frame::new("ERROR").with("message", refused.message.as_str());
-        if let Some(code) = refused.code {
-            error = error.with("code", code.to_string());
-        }
-        if refused.versions {
-            let list: Vec<&str> = self.scenario.versions.iter().map(|v| v.as_str()).collect();
-            error = error.with("version", list.join(","));
-        }
-        if let Some(receipt) = receipt {
-            error = error.with("receipt-id", receipt);
-        }
-        let body = match frame {
-            Some(frame) => format!("{}: {}\n", frame.command.escape_debug(), refused.message),
-            None => format!("{}\n", refused.message),
-        };
-        error
-            .with("content-type", "text/plain")
-            .with("content-length", body.len().to_string())
-            .body(body)
-    }
-
     /// CONNECT or STOMP.
     pub(super) fn connect(
         &mut self,
@@ -183,10 +103,7 @@ impl Engine {
         common()
             .find(|v| Some(*v) == promised)
             .or_else(|| common().max())
-            .ok_or_else(|| Refused {
-                versions: true,
-                ..Refused::new("no common protocol version")
-            })
+            .ok_or_else(|| Refused::new("no common protocol version").of(Fault::Version))
     }
 
     fn authenticate(&mut self, conn: u64, frame: &Frame, entry: Entry) -> Result<Caller, Refused> {
@@ -263,7 +180,12 @@ impl Engine {
         entry: Entry,
     ) {
         let now = self.now;
-        let session_id = format!("session-{conn}-{:08x}", self.rng.next() >> 32);
+        let dialect = self.scenario.dialect;
+        let number = self.rng.next() >> 32;
+        let session_id = match dialect.ack_id {
+            AckId::Colons => format!("ID:mock-{number:08x}-{conn}:2"),
+            AckId::Plain | AckId::Rabbit => format!("session-{conn}-{number:08x}"),
+        };
         let Some(c) = self.conns.get_mut(&conn).filter(|c| c.phase == Phase::Open) else {
             return;
         };
@@ -287,11 +209,18 @@ impl Engine {
         }
         self.arm_token(conn);
 
-        let (sx, sy) = self.scenario.heart_beat;
+        let (sx, sy) = offered(dialect.heart_beat, self.scenario.heart_beat, (can, wants));
         let mut connected = Frame::new("CONNECTED")
             .with("version", version.as_str())
-            .with("session", session_id)
-            .with("server", SERVER);
+            .with("session", session_id);
+        if let Some(server) = dialect.server {
+            connected = connected.with("server", server);
+        }
+        if let Some(receipt) = self.receipt_of(frame).filter(|_| dialect.connect_receipt) {
+            connected = connected
+                .with("receipt-id", receipt.as_str())
+                .with("response-id", receipt);
+        }
         if version > Version::V1_0 {
             connected = connected.with("heart-beat", format!("{sx},{sy}"));
         }
@@ -322,12 +251,7 @@ impl Engine {
         let Some(token) = session.and_then(|s| s.token.as_deref()) else {
             return;
         };
-        let leeway = self
-            .scenario
-            .auth
-            .bearer
-            .as_ref()
-            .map_or(Duration::ZERO, |b| b.leeway);
+        let leeway = self.leeway();
         if let Some(token) = self.tokens.get(token) {
             self.arm(
                 token.ends.saturating_add(leeway).max(self.now),
@@ -348,12 +272,7 @@ impl Engine {
 
     /// Whether the token of a session has ended since.
     pub(super) fn check_token(&mut self, conn: u64) {
-        let leeway = self
-            .scenario
-            .auth
-            .bearer
-            .as_ref()
-            .map_or(Duration::ZERO, |b| b.leeway);
+        let leeway = self.leeway();
         let Some(c) = self.conns.get(&conn).filter(|c| !c.is_suspended()) else {
             return;
         };
@@ -406,8 +325,18 @@ impl Engine {
         if let Some(other) = other {
             self.refuse(other, None, conflict(), None);
         }
-        if same || other.is_some() {
-            self.refuse(conn, receipt, conflict(), Some(frame));
+        let again = same && self.ending(Fault::SecondConnect) == Ending::Fine;
+        if again && other.is_none() {
+            if let Err(refused) = self.connect(conn, frame, Entry::Rebind) {
+                self.refuse(conn, receipt, refused, Some(frame));
+            }
+        } else if same || other.is_some() {
+            let fault = if same {
+                Fault::SecondConnect
+            } else {
+                Fault::Conflict
+            };
+            self.refuse(conn, receipt, conflict().of(fault), Some(frame));
         } else if let Err(refused) = self.connect(conn, frame, Entry::Settled) {
             self.refuse(conn, receipt, refused, Some(frame));
         }
@@ -448,7 +377,7 @@ impl Engine {
     }
 
     /// Whether a connection can still be ended; it is over afterwards.
-    fn ending(&mut self, conn: u64) -> bool {
+    fn can_end(&mut self, conn: u64) -> bool {
         self.flush_join(conn);
         let alive = |c: &Conn| c.phase != Phase::Over;
         let ending = self.conns.get(&conn).is_some_and(alive);
@@ -463,7 +392,7 @@ impl Engine {
             .conns
             .get(&conn)
             .is_some_and(|c| c.phase == Phase::Open);
-        if !self.ending(conn) {
+        if !self.can_end(conn) {
             return;
         }
         if !open {
@@ -486,13 +415,13 @@ impl Engine {
     }
 
     pub(super) fn shut_fin(&mut self, conn: u64) {
-        if self.ending(conn) {
+        if self.can_end(conn) {
             self.outputs.push_back(Output::Fin { conn });
         }
     }
 
     pub(super) fn shut_rst(&mut self, conn: u64) {
-        if self.ending(conn) {
+        if self.can_end(conn) {
             self.outputs.push_back(Output::Rst { conn });
         }
     }

@@ -3,10 +3,11 @@
 use super::conn::Phase;
 use super::run::{Cx, Event, Mangle, Run};
 use super::{Engine, Output, Pending, Plan, Timer};
+use crate::dialect::Dialect;
 use crate::script::units::pieces;
 use crate::script::{Corrupt, Kind};
 use crate::transcript::{Note, What};
-use crate::wire::{Frame, encode};
+use crate::wire::{Escapes, Frame, Version, encode, encode_with};
 
 impl Engine {
     /// Sends a frame of the broker: the rules are asked, and a Close may
@@ -54,12 +55,13 @@ impl Engine {
         cut: Option<usize>,
     ) {
         let now = self.now;
+        let dialect = &self.scenario.dialect;
         let Some(c) = self.conns.get_mut(&conn).filter(|c| c.phase == Phase::Open) else {
             return;
         };
         let mut octets = match padded(frame, mangles) {
-            Some(padded) => encode(&padded, c.version),
-            None => encode(frame, c.version),
+            Some(padded) => written(&padded, c.version, dialect),
+            None => written(frame, c.version, dialect),
         };
         for mangle in mangles {
             if let Mangle::Corrupt(how) = mangle {
@@ -153,6 +155,7 @@ impl Engine {
             .take()
             .map(|cut| cut.offsets(octets.len()))
             .unwrap_or_default();
+        let messages = self.scenario.dialect.messages;
         let parts = if offsets.is_empty() {
             vec![octets]
         } else {
@@ -170,6 +173,8 @@ impl Engine {
                     shapes.turn = !shapes.turn;
                     !shapes.turn || !is_text()
                 }
+                None if messages.send_binary => true,
+                None if messages.send_text => false,
                 None => called_binary == Some(true) || (!lie && !is_text()),
             };
             let (cut, between) = match &frag {
@@ -202,6 +207,21 @@ impl Engine {
             self.over(conn);
         }
     }
+}
+
+/// The octets of a frame, as the dialect writes them.
+fn written(frame: &Frame, version: Version, dialect: &Dialect) -> Vec<u8> {
+    let mut octets = if dialect.no_escapes {
+        encode_with(frame, Escapes::None)
+    } else if dialect.connected_escapes && frame.command == "CONNECTED" {
+        encode_with(frame, Escapes::V1_2)
+    } else {
+        encode(frame, version)
+    };
+    if dialect.trailing_lf {
+        octets.push(b'\n');
+    }
+    octets
 }
 
 fn padded(frame: &Frame, mangles: &[Mangle]) -> Option<Frame> {

@@ -1,5 +1,6 @@
 //! Many messages: the load that a rule can let loose.
 
+use super::events::{event, kind_of};
 use super::{Engine, Timer};
 use crate::script::Storm;
 use crate::transcript::{Note, What};
@@ -13,6 +14,10 @@ const MOST: u64 = 10_000;
 
 /// Storms at a time at most: a rule may let one loose for each MESSAGE.
 const MOST_GALES: usize = 64;
+
+/// So many octets at most per step, over all who might get them: a storm
+/// falls behind its rate rather than fill the memory.
+const MOST_OCTETS: usize = 16 << 20;
 
 /// A storm that blows.
 #[derive(Debug)]
@@ -57,14 +62,17 @@ impl Engine {
             .saturating_mul(burst)
             .min(gale.total)
             .min(gale.sent + MOST);
-        while gale.sent < due {
+        let mut octets = 0;
+        while gale.sent < due && octets < MOST_OCTETS {
             gale.sent += 1;
             let frame = self.gust(&gale);
+            let readers = self.hub.subs.len().max(1);
+            octets = octets.saturating_add(frame.body.len().saturating_mul(readers));
             if let Err(refused) = self.publish(0, &frame) {
                 self.record(
                     0,
                     What::Note(Note::Refused {
-                        message: refused.message,
+                        message: refused.words,
                     }),
                 );
                 self.gales -= 1;
@@ -80,29 +88,39 @@ impl Engine {
         }
     }
 
-    /// One message: its number, and a body of the wanted size.
+    /// One message: an event if one lives there, or else its number, and a
+    /// body of the wanted size.
     fn gust(&mut self, gale: &Gale) -> Frame {
-        let size = gale.storm.size.pick(&mut self.rng);
-        let mut body = format!("{{\"seq\":{},\"pad\":\"", gale.sent);
-        let json = body.len() + 2 <= size;
-        if json {
-            let pad = size - body.len() - 2;
-            body.extend(std::iter::repeat_n('x', pad));
-            body.push_str("\"}");
-        } else {
-            body = "x".repeat(size);
-        }
+        let Storm {
+            dest, size, kind, ..
+        } = &gale.storm;
+        let size = size.pick(&mut self.rng);
+        let seq = gale.sent.to_string();
+        let Some(kind) = kind.or_else(|| kind_of(dest)) else {
+            let head = format!("{{\"seq\":{seq},\"pad\":\"");
+            let json = head.len() + 2 <= size;
+            let (kind, body) = if json {
+                let pad = "x".repeat(size - head.len() - 2);
+                ("application/json", format!("{head}{pad}\"}}"))
+            } else {
+                ("text/plain", "x".repeat(size))
+            };
+            return Frame::new("SEND")
+                .with("destination", dest.as_str())
+                .with("content-type", kind)
+                .with("seq", seq)
+                .body(body);
+        };
+        let event = event(kind, gale.sent, self.now, size, &mut self.rng);
+        let dest = match dest.strip_suffix("/*") {
+            Some(domain) => format!("{domain}/{}", event.id),
+            None => dest.clone(),
+        };
         Frame::new("SEND")
-            .with("destination", gale.storm.dest.as_str())
-            .with(
-                "content-type",
-                if json {
-                    "application/json"
-                } else {
-                    "text/plain"
-                },
-            )
-            .with("seq", gale.sent.to_string())
-            .body(body)
+            .with("destination", dest)
+            .with("content-type", "application/json")
+            .with("event-type", event.name)
+            .with("seq", seq)
+            .body(event.body)
     }
 }

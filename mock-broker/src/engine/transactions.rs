@@ -4,7 +4,7 @@ use super::Engine;
 use super::broker::required;
 use super::conn::Step;
 use super::hub::Target;
-use super::session::Refused;
+use super::refusal::Refused;
 use crate::wire::Frame;
 use std::collections::BTreeMap;
 
@@ -17,6 +17,9 @@ impl Engine {
             return Ok(());
         };
         if session.transactions.contains_key(name) {
+            if self.scenario.dialect.begin_twice {
+                return Ok(());
+            }
             return Err(Refused::new("transaction has already begun"));
         }
         if session.transactions.len() >= most {

@@ -4,6 +4,7 @@ use super::conn::{Conn, Phase};
 use super::run::{Cx, Event, Run};
 use super::{Engine, Output, Plan, Timer};
 use crate::http::{Request, Response, refusal};
+use crate::script::units::glob;
 use crate::script::{Origin, Stage};
 use crate::transcript::{Note, What, plain_number};
 use crate::wire::Version;
@@ -34,7 +35,7 @@ impl Engine {
                 conn,
                 Response::text(404, "There is no broker at this path.\n"),
             );
-        } else if let Some(response) = refusal(request) {
+        } else if let Some(response) = refusal(request).or_else(|| self.bridge_refusal(request)) {
             self.answer(conn, response);
         } else {
             let actions = self.fire(conn, Event::Stage(Stage::Upgrade));
@@ -44,6 +45,16 @@ impl Engine {
             };
             self.run(Run::new(conn, cx, actions));
         }
+    }
+
+    /// A websockify bridge takes no subprotocol but its own.
+    fn bridge_refusal(&self, request: &Request) -> Option<Response> {
+        let dialect = &self.scenario.dialect;
+        let mut offered = request.headers.tokens("Sec-WebSocket-Protocol").peekable();
+        let wrong = dialect.messages.text_refused
+            && offered.peek().is_some()
+            && !offered.any(|o| dialect.subprotocols.contains(&o));
+        wrong.then(|| Response::text(400, "Invalid protocol selected\n"))
     }
 
     /// Whether the broker is at the path of the request.
@@ -127,10 +138,15 @@ impl Engine {
         let offered: Vec<&str> = request.headers.tokens("Sec-WebSocket-Protocol").collect();
         let known = self.scenario.subprotocols.iter().map(String::as_str);
         let subprotocol = forced.unwrap_or_else(|| {
+            let dialect = &self.scenario.dialect;
+            let stomp = ["v12.stomp", "v11.stomp", "v10.stomp"];
+            let stomp = stomp.iter().filter(|_| !dialect.messages.text_refused);
             known
-                .chain(["v12.stomp", "v11.stomp", "v10.stomp"])
-                .find(|name| offered.contains(name))
-                .map(str::to_owned)
+                .chain(dialect.subprotocols.iter().copied())
+                .chain(stomp.copied())
+                .find_map(|name| offered.iter().find(|o| glob(name, o)))
+                .map(|name| (*name).to_owned())
+                .or_else(|| dialect.unasked_subprotocol.map(str::to_owned))
         });
         self.open(conn, subprotocol, bad_accept);
     }

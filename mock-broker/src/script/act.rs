@@ -340,6 +340,7 @@ pub fn storm(dest: &str, rate: f64, span: impl Into<Span>, size: impl Into<Size>
         span: span.into(),
         size: size.into(),
         burst: 1,
+        kind: None,
     }
 }
 

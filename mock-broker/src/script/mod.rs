@@ -14,8 +14,8 @@ mod trigger;
 pub(crate) mod units;
 
 pub use action::{
-    Action, BeatAction, Between, Corrupt, Direction, ErrorAction, Garbage, HeadFault, Kind, Order,
-    RawAs, Shape, ShapeAction, Storm, TlsFault,
+    Action, BeatAction, Between, Corrupt, Direction, ErrorAction, EventKind, Garbage, HeadFault,
+    Kind, Order, RawAs, Shape, ShapeAction, Storm, TlsFault,
 };
 pub use http::HttpRule;
 pub use oauth::{OAuth, OAuthClient, Refresh};
@@ -296,7 +296,8 @@ impl Builder {
     }
 
     /// Acts like this broker. It changes the default of `receipt_id_header`,
-    /// `require_host`, `on_expiry` and `single_session`, so it comes first.
+    /// `require_host`, `on_expiry`, `single_session` and `error_codes`, so it
+    /// comes first.
     #[must_use]
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         let scenario = &mut self.0;
@@ -304,6 +305,11 @@ impl Builder {
         scenario.require_host = dialect.host_required;
         scenario.on_expiry = dialect.on_expiry;
         scenario.single_session = dialect.single_session;
+        scenario.error_codes = if dialect.error_codes {
+            vec![CodePlace::Message, CodePlace::Code]
+        } else {
+            Vec::new()
+        };
         scenario.dialect = dialect;
         self
     }

@@ -8,6 +8,7 @@ mod api;
 mod cli;
 mod connect;
 mod destinations;
+mod dialects;
 mod faults;
 mod handshake;
 mod plain;

@@ -2,7 +2,6 @@
 
 use crate::engine::Engine;
 use crate::engine::run::{Cx, Mangle, Run};
-use crate::engine::session::Refused;
 use crate::script::{Action, ErrorAction, Order};
 use crate::transcript::{Note, What};
 use crate::wire::Frame;
@@ -18,14 +17,10 @@ impl Engine {
             )
         };
         let close = error.close.unwrap_or_else(|| !run.actions.iter().any(ends));
-        let words = || {
-            error
-                .code
-                .map_or_else(|| "scripted error".to_owned(), code_words)
-        };
-        let mut frame = Frame::new("ERROR").with("message", error.message.unwrap_or_else(words));
-        if let Some(code) = error.code {
-            frame = frame.with("code", code.to_string());
+        let mut frame = Frame::new("ERROR");
+        self.place_code(&mut frame, error.code, code_words(error.code));
+        if let Some(message) = error.message {
+            frame.set("message", message);
         }
         if let Cx::Recv(cause) | Cx::Overlap { frame: cause, .. } = &run.cx {
             if let Some(receipt) = self.receipt_of(cause) {
@@ -35,7 +30,9 @@ impl Engine {
         for (name, value) in error.headers {
             frame.set(&name, value);
         }
-        frame.body = error.body;
+        if !error.body.is_empty() {
+            frame.body = error.body;
+        }
         self.fault(conn, format!("error {}", error.code.unwrap_or_default()));
         self.send_scripted(conn, frame);
         if close {
@@ -125,10 +122,10 @@ impl Engine {
 }
 
 /// Words for an ERROR that the script gives only a code.
-fn code_words(code: u16) -> String {
+fn code_words(code: Option<u16>) -> &'static str {
     match code {
-        401 => "401 token expired".to_owned(),
-        409 => "409 already connected".to_owned(),
-        other => Refused::coded(other, "scripted error").message,
+        Some(401) => "token expired",
+        Some(409) => "already connected",
+        Some(_) | None => "scripted error",
     }
 }

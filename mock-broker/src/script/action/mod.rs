@@ -8,7 +8,7 @@ mod storm;
 pub use connection::{BeatAction, Direction, Garbage, TlsFault};
 pub use frames::{Corrupt, ErrorAction, Order, RawAs};
 pub use octets::{Between, HeadFault, Kind, Shape, ShapeAction};
-pub use storm::Storm;
+pub use storm::{EventKind, Storm};
 
 use super::units::Span;
 use crate::http::Response;

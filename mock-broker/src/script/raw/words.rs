@@ -5,7 +5,7 @@ use crate::script::action::{Direction, Kind, RawAs, TlsFault};
 use crate::script::rule::Conns;
 use crate::script::trigger::Origin;
 use crate::script::units::{Size, Span, nearest};
-use crate::script::{CodePlace, OnExpiry};
+use crate::script::{CodePlace, EventKind, OnExpiry};
 use crate::wire::Version;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::fmt;
@@ -110,6 +110,12 @@ words!(
     "stream" => RawAs::Stream,
 );
 
+words!(
+    EventKind, "kind of event",
+    "queue" => EventKind::Queue,
+    "user" => EventKind::User,
+    "conversation" => EventKind::Conversation,
+);
 words!(
     CodePlace, "place for a code",
     "message" => CodePlace::Message,
