@@ -7,12 +7,13 @@ use crate::script::Scenario;
 use crate::serve::{Command, Server, Shared};
 use crate::tls::{ServerTls, TlsError};
 use crate::transcript::{Entry, Journal, Transcript, WaitError};
+use crate::verdict::{Judge, Report};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// Why a broker could not start.
@@ -48,7 +49,8 @@ pub struct MockBroker {
     listen: Listen,
     ca_pem: Option<String>,
     path: String,
-    seed: u64,
+    scenario: Arc<Scenario>,
+    started: Instant,
     issued: AtomicU64,
 }
 
@@ -116,7 +118,7 @@ impl MockBroker {
             None
         };
         let ca_pem = tls.as_ref().map(|t| t.ca_pem.clone());
-        let seed = scenario.seed;
+        let asserted = Arc::new(scenario.clone());
         let usual = upstream.map_or("/stomp", Upstream::path);
         let path = scenario.path.clone().unwrap_or_else(|| usual.to_owned());
         let engine = if target.is_some() {
@@ -126,6 +128,7 @@ impl MockBroker {
         };
         let journal = engine.journal().clone();
         let sessions = engine.session_count();
+        let started = Instant::now();
         let mut server = Server::bind(engine, listen.port, tls)?;
         if let Some(target) = target {
             server.upstream(target);
@@ -152,7 +155,8 @@ impl MockBroker {
             listen,
             ca_pem,
             path,
-            seed,
+            scenario: asserted,
+            started,
             issued: AtomicU64::new(0),
         })
     }
@@ -181,7 +185,7 @@ impl MockBroker {
     /// A token for `identity` that is accepted for `ttl` from now on.
     pub fn issue_token(&self, identity: &str, ttl: Duration) -> String {
         let n = self.issued.fetch_add(1, Ordering::Relaxed) + 1;
-        let token = token_text(self.seed, n);
+        let token = token_text(self.scenario.seed, n);
         let identity = identity.to_owned();
         self.shared.send(Command::Issue {
             token: token.clone(),
@@ -290,6 +294,54 @@ impl MockBroker {
     /// messages that were not acknowledged go back to their queues.
     pub fn restart(&self) {
         self.shared.ask(Command::Restart);
+    }
+
+    /// What the scenario's assertions come to if the run ends now.
+    ///
+    /// It judges what the transcript still holds; if older entries were
+    /// dropped, what might have been about them is inconclusive. A program
+    /// that runs long feeds a [`Judge`](crate::verdict::Judge) as it goes.
+    pub fn report(&self) -> Report {
+        let mut judge = self.judge();
+        for entry in &self.journal.snapshot().entries {
+            judge.see(entry);
+        }
+        judge.report(self.age())
+    }
+
+    /// A judge of what the scenario asserts that has seen nothing yet.
+    pub fn judge(&self) -> Judge {
+        Judge::new(Arc::clone(&self.scenario))
+    }
+
+    /// How long the broker has been running: the time of its transcript.
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Waits until everything that is asserted was decided, or something
+    /// failed, or `timeout` has passed; then it is the same as
+    /// [`MockBroker::report`]. What must *never* be seen, at no time, is
+    /// decided only by the end of the run.
+    pub fn wait_report(&self, timeout: Duration) -> Report {
+        let until = Instant::now() + timeout;
+        let mut judge = self.judge();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            // A `within` may end although nothing happens.
+            let step = left.min(Duration::from_millis(50));
+            let over = match self.journal.follow(judge.wants(), step) {
+                Ok(entries) => {
+                    entries.iter().for_each(|entry| judge.see(entry));
+                    judge.tick(self.age());
+                    false
+                }
+                Err(_) => true,
+            };
+            if over || left.is_zero() || judge.is_decided() {
+                return judge.report(self.age());
+            }
+        }
     }
 
     /// Stops the broker and returns what happened.

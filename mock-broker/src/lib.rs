@@ -42,6 +42,7 @@ mod selector;
 mod serve;
 mod tls;
 pub mod transcript;
+pub mod verdict;
 pub mod wire;
 mod ws;
 
@@ -51,8 +52,9 @@ pub use proxy::{Upstream, UpstreamError};
 pub use script::act::{self, *};
 pub use script::on::{self, recv, sending};
 pub use script::{
-    Action, HttpRule, OAuthClient, OnExpiry, Refresh, Rule, Scenario, ScenarioError, Trigger,
+    Action, Assertion, HttpRule, Seen, seen, OAuthClient, OnExpiry, Refresh, Rule, Scenario, ScenarioError, Trigger,
 };
 pub use tls::TlsError;
 pub use transcript::{Entry, How, Note, Transcript, WaitError, What};
+pub use verdict::Report;
 pub use wire::Frame;

@@ -5,11 +5,13 @@
 
 pub mod act;
 mod action;
+mod expect;
 mod http;
 mod oauth;
 mod parse;
 mod raw;
 mod rule;
+mod sight;
 mod trigger;
 pub(crate) mod units;
 
@@ -17,10 +19,12 @@ pub use action::{
     Action, BeatAction, Between, Corrupt, Direction, ErrorAction, EventKind, Garbage, HeadFault,
     Kind, Order, RawAs, Shape, ShapeAction, Storm, TlsFault,
 };
+pub use expect::{Assertion, Claim};
 pub use http::HttpRule;
 pub use oauth::{OAuth, OAuthClient, Refresh};
 pub use parse::ScenarioError;
 pub use rule::{Conns, Rule};
+pub use sight::{ConnOf, Seen, Sight, seen};
 pub use trigger::{FrameTrigger, Origin, Stage, Trigger, on};
 pub use units::{Cut, Size, Span};
 
@@ -87,6 +91,8 @@ pub struct Scenario {
     pub rules: Vec<Rule>,
     /// What answers plain HTTP, in order.
     pub http: Vec<HttpRule>,
+    /// What must, may and must not be seen.
+    pub expect: Vec<Assertion>,
 }
 
 /// Where an ERROR says its code (DLX-05).
@@ -256,6 +262,7 @@ impl Default for Scenario {
             bounds: Bounds::default(),
             rules: Vec::new(),
             http: Vec::new(),
+            expect: Vec::new(),
         }
     }
 }
@@ -462,6 +469,13 @@ impl Builder {
     #[must_use]
     pub fn rule(mut self, rule: Rule) -> Self {
         self.0.rules.push(rule);
+        self
+    }
+
+    /// One more assertion.
+    #[must_use]
+    pub fn expect(mut self, assertion: Assertion) -> Self {
+        self.0.expect.push(assertion);
         self
     }
 

@@ -49,7 +49,7 @@ fn hint(message: &str) -> String {
 
 pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
     let raw: RawScenario = serde_json::from_str(text)?;
-    let _unsupported = (raw.expect, raw.broker.tls);
+    let _unsupported = raw.broker.tls;
     if raw.v.is_some_and(|v| v != 1) {
         let message = "only version 1 of the vocabulary (`\"v\":1`) is known".to_owned();
         return Err(ScenarioError {
@@ -93,6 +93,7 @@ pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
         bounds,
         rules: raw.rules,
         http: raw.http,
+        expect: raw.expect,
     })
 }
 
@@ -267,7 +268,6 @@ mod tests {
     #[test]
     fn what_does_nothing_yet_or_here_is_refused() {
         for (text, words) in [
-            (r#"{"expect":[]}"#, "not supported yet"),
             (r#"{"v":2}"#, "version 1"),
             (
                 r#"{"rules":[{"on":"open","do":[{"http":{"status":401}}]}]}"#,

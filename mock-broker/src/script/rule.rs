@@ -145,6 +145,19 @@ impl Conns {
     }
 }
 
+impl std::fmt::Display for Conns {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::Between(one, other) if one == other => write!(f, "{one}"),
+            Self::Between(from, u64::MAX) => write!(f, "{from}+"),
+            Self::Between(from, to) => write!(f, "{from}..{to}"),
+            Self::Odd => f.write_str("odd"),
+            Self::Even => f.write_str("even"),
+        }
+    }
+}
+
 impl From<RangeInclusive<u64>> for Conns {
     fn from(range: RangeInclusive<u64>) -> Self {
         Self::Between(*range.start(), *range.end())

@@ -197,6 +197,43 @@ pub enum How {
     Stopped,
 }
 
+impl Note {
+    /// All words that [`Note::word`] gives.
+    pub const WORDS: &[&str] = &[
+        "sent-while-suspended",
+        "connect-while-live",
+        "refused",
+        "websocket",
+        "handshake",
+        "heart-beat-lost",
+        "slow-consumer",
+        "dropped",
+        "script-loop",
+        "upstream",
+    ];
+
+    /// The word for this note that assertions know.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::SentWhileSuspended { .. } => "sent-while-suspended",
+            Self::ConnectWhileLive { .. } => "connect-while-live",
+            Self::Refused { .. } => "refused",
+            Self::WebSocket { .. } => "websocket",
+            Self::Handshake(_) => "handshake",
+            Self::HeartBeatLost { .. } => "heart-beat-lost",
+            Self::SlowConsumer { .. } => "slow-consumer",
+            Self::Dropped { .. } => "dropped",
+            Self::ScriptLoop => "script-loop",
+            Self::Upstream(_) => "upstream",
+        }
+    }
+}
+
+/// All words of [`How::words`] but the codes.
+pub(crate) const HOW_WORDS: &[&str] = &[
+    "client", "broker", "clean", "lost", "fin", "rst", "http", "failed", "stopped",
+];
+
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

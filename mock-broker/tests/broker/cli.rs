@@ -112,3 +112,62 @@ fn bad_usage_is_2() {
         assert_eq!(status.code(), Some(2), "{args:?}");
     }
 }
+
+/// Runs a scenario with one client that connects and sends `frame`.
+fn verdict(scenario: &str, frame: &str) -> (i32, String, String, String) {
+    use crate::support::Client;
+    let dir = tempfile::tempdir().unwrap();
+    let [file, json, junit] = ["s.json", "r.json", "r.xml"].map(|name| dir.path().join(name));
+    std::fs::write(&file, scenario).unwrap();
+    let mut child = program()
+        .args(["run", "--until-idle", "1ms", "--for", "60s", "--json"])
+        .arg(&json)
+        .arg("--junit")
+        .args([&junit, &file])
+        .stdout(Stdio::piped())
+        .spawn()
+        .map(Running)
+        .unwrap();
+    let mut out = BufReader::new(child.0.stdout.take().unwrap());
+    let mut url = String::new();
+    out.read_line(&mut url).unwrap();
+    let mut client = Client::open_url(url.trim());
+    client.send("CONNECT\naccept-version:1.2\nhost:h\n\n");
+    client.expect("CONNECTED");
+    client.confirmed(frame);
+    drop(client);
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut out, &mut text).unwrap();
+    let code = child.0.wait().unwrap().code().unwrap();
+    let read = |path| std::fs::read_to_string(path).unwrap();
+    (code, text, read(&json), read(&junit))
+}
+
+#[test]
+fn a_run_ends_with_a_verdict_reports_and_an_exit_code() {
+    let scenario = r#"{"name":"ci","expect":[{"never":{"recv":"SEND"},"why":"only <readers>"}]}"#;
+    let (code, text, json, junit) = verdict(scenario, "SUBSCRIBE\nid:0\ndestination:/topic/a\n\n");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.ends_with("clients=1 exit=0\n"), "{text}");
+    assert!(json.contains(r#""exit": 0"#), "{json}");
+    assert!(junit.contains(r#"name="never-1"#), "{junit}");
+    let (code, text, json, junit) = verdict(scenario, "SEND\ndestination:/topic/a\n\nx");
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("FAILED") && text.contains("only <readers>"), "{text}");
+    assert!(json.contains(r#""outcome": "failed""#), "{json}");
+    assert!(junit.contains("<failure") && junit.contains("&lt;readers&gt;"), "{junit}");
+}
+
+#[test]
+fn a_run_without_a_client_is_no_success() {
+    let out = program().args(["run", "--for", "1ms"]).output().unwrap();
+    assert_eq!(out.status.code(), Some(4));
+    let wrong = program().args(["run", "--for", "soon"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn completions_are_printed() {
+    let out = program().args(["completions", "bash"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&out.stdout).contains("until-idle"));
+}

@@ -17,4 +17,5 @@ mod scenarios;
 mod tls;
 mod tokens;
 mod topics;
+mod verdict;
 mod virtual_time;

@@ -2,12 +2,14 @@
 //! told with its place.
 
 mod action;
+mod expect;
 mod http;
 mod parts;
 mod rule;
 mod words;
 
 use super::HttpRule;
+use super::expect::Assertion;
 use super::rule::Rule;
 use super::units::Size;
 use super::{Auth, Bearer, Bounds, CodePlace, Forbidden, OnExpiry};
@@ -31,7 +33,8 @@ pub(super) struct RawScenario {
     pub(super) rules: Vec<Rule>,
     #[serde(default)]
     pub(super) http: Vec<HttpRule>,
-    pub(super) expect: Option<Unsupported>,
+    #[serde(default)]
+    pub(super) expect: Vec<Assertion>,
 }
 
 /// A key that is part of the vocabulary but does nothing yet: an error that

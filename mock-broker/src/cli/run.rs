@@ -1,0 +1,167 @@
+//! `run` and `proxy`: a broker, what it sees, and the verdict.
+
+use super::junit::junit;
+use super::{Failure, write};
+use clap::Args;
+use hobnail_mock_broker::script::Span;
+use hobnail_mock_broker::{Entry, Listen, MockBroker, Report, Scenario, Upstream, What};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a signal may wait until it is seen.
+const STEP: Duration = Duration::from_millis(50);
+
+/// Where clients find the broker, what is told, and when it ends.
+#[derive(Args)]
+pub(crate) struct Run {
+    /// The port on the loopback addresses; 0 is any free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Write the port to this file.
+    #[arg(long, value_name = "FILE")]
+    port_file: Option<PathBuf>,
+    /// Speak TLS, with a certificate made for this run.
+    #[arg(long)]
+    tls: bool,
+    /// Write the certificate of the authority to this file (needs --tls).
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    ca_file: Option<PathBuf>,
+    /// The seed of everything random, in place of the scenario's.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print everything that happens, one line each; secrets are masked.
+    #[arg(long)]
+    trace: bool,
+    /// End after so long, for example 30s. SIGINT and SIGTERM end it, too.
+    #[arg(long = "for", value_name = "TIME", value_parser = span)]
+    span: Option<Duration>,
+    /// End when everything asserted is decided. What must *never* be seen is
+    /// decided only at the end of its time.
+    #[arg(long)]
+    until_decided: bool,
+    /// End when a client has come and none has been there for so long.
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    until_idle: Option<Duration>,
+    /// Write the report as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write the report as JUnit XML to this file.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    Span::parse(text)
+        .filter(|s| s.min == s.max)
+        .map(|s| s.min)
+        .ok_or_else(|| "not a time such as 30s or 500ms".to_owned())
+}
+
+/// Runs a broker to its end and returns the exit code.
+pub(crate) fn run(
+    mut scenario: Scenario,
+    run: &Run,
+    upstream: Option<&Upstream>,
+) -> Result<u8, Failure> {
+    scenario.seed = run.seed.unwrap_or(scenario.seed);
+    let over = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // A second signal does not wait for the report.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&over))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&over)))
+            .map_err(Failure::broken)?;
+    }
+    let listen = Listen {
+        port: run.port,
+        tls: run.tls,
+    };
+    let broker = match upstream {
+        Some(upstream) => MockBroker::proxy_at(upstream, scenario, listen),
+        None => MockBroker::start_at(scenario, listen),
+    };
+    let broker = broker.map_err(Failure::broken)?;
+    if let (Some(file), Some(pem)) = (&run.ca_file, broker.ca_pem()) {
+        write(file, pem)?;
+    }
+    if let Some(file) = &run.port_file {
+        write(file, &format!("{}\n", broker.port()))?;
+    }
+    say(&broker.url())?;
+    let report = watch(&broker, run, &over)?;
+    say(&report.to_string())?;
+    if let Some(file) = &run.json {
+        write(file, &format!("{:#}\n", report.to_json()))?;
+    }
+    if let Some(file) = &run.junit {
+        write(file, &junit(&report).map_err(Failure::broken)?)?;
+    }
+    Ok(report.exit_code())
+}
+
+/// Follows the transcript until something ends the run.
+fn watch(broker: &MockBroker, run: &Run, over: &AtomicBool) -> Result<Report, Failure> {
+    let mut judge = broker.judge();
+    let mut presence = Presence::default();
+    loop {
+        let left = run.span.map_or(STEP, |s| s.saturating_sub(broker.age()));
+        let entries = broker
+            .journal()
+            .follow(judge.wants(), STEP.min(left))
+            .map_err(|_| Failure::broken("the broker died"))?;
+        for entry in &entries {
+            judge.see(entry);
+            presence.see(entry);
+            if run.trace {
+                say(&entry.to_string())?;
+            }
+        }
+        let now = broker.age();
+        judge.tick(now);
+        let idle = run.until_idle.is_some_and(|t| presence.idle(now) >= Some(t));
+        if over.load(Ordering::Relaxed)
+            || idle
+            || run.span.is_some_and(|span| now >= span)
+            || (run.until_decided && judge.is_decided())
+        {
+            return Ok(judge.report(now));
+        }
+    }
+}
+
+/// Which clients are there.
+#[derive(Default)]
+struct Presence {
+    there: BTreeSet<u64>,
+    left: Option<Duration>,
+}
+
+impl Presence {
+    fn see(&mut self, entry: &Entry) {
+        match entry.what {
+            What::Upgrade { .. } => {
+                self.there.insert(entry.conn);
+            }
+            What::Closed(_) if self.there.remove(&entry.conn) => self.left = Some(entry.at),
+            _ => {}
+        }
+    }
+
+    /// For how long nobody has been there; `None` while somebody is, or before
+    /// the first came.
+    fn idle(&self, now: Duration) -> Option<Duration> {
+        let left = self.left.filter(|_| self.there.is_empty())?;
+        Some(now.saturating_sub(left))
+    }
+}
+
+fn say(line: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|e| Failure::broken(format!("stdout: {e}")))
+}
