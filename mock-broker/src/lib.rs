@@ -52,7 +52,8 @@ pub use proxy::{Upstream, UpstreamError};
 pub use script::act::{self, *};
 pub use script::on::{self, recv, sending};
 pub use script::{
-    Action, Assertion, HttpRule, Seen, seen, OAuthClient, OnExpiry, Refresh, Rule, Scenario, ScenarioError, Trigger,
+    Action, Assertion, HttpRule, OAuthClient, OnExpiry, Refresh, Rule, Scenario, ScenarioError,
+    Seen, Trigger, seen,
 };
 pub use tls::TlsError;
 pub use transcript::{Entry, How, Note, Transcript, WaitError, What};

@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use cli::run::{Run, run};
+use cli::run::{RunArgs, run};
 use cli::{Failure, INVALID};
 use hobnail_mock_broker::{Scenario, Upstream};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ enum Verb {
         /// The scenario; without one the broker is correct and lets everybody in.
         scenario: Option<PathBuf>,
         #[command(flatten)]
-        run: Run,
+        run: RunArgs,
     },
     /// Play a scenario in front of a real broker.
     ///
@@ -44,7 +44,7 @@ enum Verb {
         #[arg(long)]
         insecure: bool,
         #[command(flatten)]
-        run: Run,
+        run: RunArgs,
     },
     /// Print the completions for a shell.
     Completions {

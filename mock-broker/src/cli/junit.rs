@@ -28,7 +28,9 @@ pub(crate) fn junit(report: &Report) -> Result<String, quick_junit::SerializeErr
         let status = match verdict.outcome {
             Outcome::Held => TestCaseStatus::success(),
             Outcome::Failed => bad(NonSuccessKind::Failure, &verdict.words),
-            _ => bad(NonSuccessKind::Error, &verdict.words),
+            Outcome::NotReached | Outcome::Inconclusive => {
+                bad(NonSuccessKind::Error, &verdict.words)
+            }
         };
         add(&format!("{} {}", verdict.id, verdict.asked), status);
     }
@@ -36,7 +38,10 @@ pub(crate) fn junit(report: &Report) -> Result<String, quick_junit::SerializeErr
         add("fail", bad(NonSuccessKind::Failure, fail));
     }
     if report.clients == 0 {
-        add("a client comes", bad(NonSuccessKind::Error, "no client came"));
+        add(
+            "a client comes",
+            bad(NonSuccessKind::Error, "no client came"),
+        );
     }
     let mut junit = Junit::new("mock-broker");
     junit.add_test_suite(suite);

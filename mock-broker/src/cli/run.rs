@@ -18,7 +18,7 @@ const STEP: Duration = Duration::from_millis(50);
 
 /// Where clients find the broker, what is told, and when it ends.
 #[derive(Args)]
-pub(crate) struct Run {
+pub(crate) struct RunArgs {
     /// The port on the loopback addresses; 0 is any free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -65,7 +65,7 @@ fn span(text: &str) -> Result<Duration, String> {
 /// Runs a broker to its end and returns the exit code.
 pub(crate) fn run(
     mut scenario: Scenario,
-    run: &Run,
+    run: &RunArgs,
     upstream: Option<&Upstream>,
 ) -> Result<u8, Failure> {
     scenario.seed = run.seed.unwrap_or(scenario.seed);
@@ -104,7 +104,7 @@ pub(crate) fn run(
 }
 
 /// Follows the transcript until something ends the run.
-fn watch(broker: &MockBroker, run: &Run, over: &AtomicBool) -> Result<Report, Failure> {
+fn watch(broker: &MockBroker, run: &RunArgs, over: &AtomicBool) -> Result<Report, Failure> {
     let mut judge = broker.judge();
     let mut presence = Presence::default();
     loop {
@@ -122,7 +122,9 @@ fn watch(broker: &MockBroker, run: &Run, over: &AtomicBool) -> Result<Report, Fa
         }
         let now = broker.age();
         judge.tick(now);
-        let idle = run.until_idle.is_some_and(|t| presence.idle(now) >= Some(t));
+        let idle = run
+            .until_idle
+            .is_some_and(|t| presence.idle(now) >= Some(t));
         if over.load(Ordering::Relaxed)
             || idle
             || run.span.is_some_and(|span| now >= span)
@@ -142,12 +144,11 @@ struct Presence {
 
 impl Presence {
     fn see(&mut self, entry: &Entry) {
-        match entry.what {
-            What::Upgrade { .. } => {
-                self.there.insert(entry.conn);
-            }
-            What::Closed(_) if self.there.remove(&entry.conn) => self.left = Some(entry.at),
-            _ => {}
+        if matches!(entry.what, What::Upgrade { .. }) {
+            self.there.insert(entry.conn);
+        }
+        if matches!(entry.what, What::Closed(_)) && self.there.remove(&entry.conn) {
+            self.left = Some(entry.at);
         }
     }
 

@@ -276,7 +276,9 @@ impl Assertion {
         };
         let parts = [
             self.after.as_ref().map(|s| format!(" after {}", s.words())),
-            self.before.as_ref().map(|s| format!(" before {}", s.words())),
+            self.before
+                .as_ref()
+                .map(|s| format!(" before {}", s.words())),
             self.within.map(|w| format!(" within {w:?}")),
         ];
         words.extend(parts.into_iter().flatten());
@@ -296,9 +298,9 @@ impl Assertion {
             return Err("`nth` counts from 1".to_owned());
         }
         match &self.claim {
-            Claim::Count { seen, .. } | Claim::Gap { seen, .. } if seen.nth.is_some() => Err(
-                format!("`nth` has no meaning in `{}`", self.claim.word()),
-            ),
+            Claim::Count { seen, .. } | Claim::Gap { seen, .. } if seen.nth.is_some() => {
+                Err(format!("`nth` has no meaning in `{}`", self.claim.word()))
+            }
             Claim::Count {
                 min: None,
                 max: None,

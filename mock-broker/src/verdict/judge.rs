@@ -61,10 +61,11 @@ impl Judge {
         }
         self.missed += entry.seq - self.next;
         self.next = entry.seq + 1;
-        match &entry.what {
-            What::Upgrade { .. } => self.clients += 1,
-            What::Fail(_) if self.fails.len() < MOST_FAILS => self.fails.push(shown(entry)),
-            _ => {}
+        if matches!(entry.what, What::Upgrade { .. }) {
+            self.clients += 1;
+        }
+        if matches!(entry.what, What::Fail(_)) && self.fails.len() < MOST_FAILS {
+            self.fails.push(shown(entry));
         }
         let scenario = Arc::clone(&self.scenario);
         for (case, assertion) in self.cases.iter_mut().zip(&scenario.expect) {
@@ -191,7 +192,10 @@ impl Case {
     }
 
     fn verdict(&self, place: usize, assertion: &Assertion, missed: u64) -> Verdict {
-        let why = assertion.why.as_deref().map_or_else(String::new, |w| format!(": {w}"));
+        let why = assertion
+            .why
+            .as_deref()
+            .map_or_else(String::new, |w| format!(": {w}"));
         let (outcome, words) = if let Some(words) = &self.failed {
             (Outcome::Failed, format!("{words}{why}"))
         } else if missed > 0 {
@@ -201,7 +205,11 @@ impl Case {
             let words = format!("more than {MOST_WINDOWS} windows were open at a time");
             (Outcome::Inconclusive, words)
         } else if let Some((n, words)) = &self.held {
-            let times = if *n > 1 { format!("{n} times, at last ") } else { String::new() };
+            let times = if *n > 1 {
+                format!("{n} times, at last ")
+            } else {
+                String::new()
+            };
             (Outcome::Held, format!("{times}{words}"))
         } else if let Some(words) = &self.undecided {
             (Outcome::NotReached, words.clone())
@@ -215,7 +223,9 @@ impl Case {
         // What need not be reached holds.
         let outcome = match outcome {
             Outcome::NotReached if assertion.optional => Outcome::Held,
-            Outcome::NotReached | Outcome::Held | Outcome::Failed | Outcome::Inconclusive => outcome,
+            Outcome::NotReached | Outcome::Held | Outcome::Failed | Outcome::Inconclusive => {
+                outcome
+            }
         };
         let id = assertion.id.clone();
         Verdict {

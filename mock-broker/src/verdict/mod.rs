@@ -26,7 +26,6 @@ pub struct Verdict {
 /// What can become of an assertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum Outcome {
     /// It holds.
     Held,

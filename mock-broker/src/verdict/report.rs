@@ -75,7 +75,12 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for verdict in &self.verdicts {
-            let Verdict { id, asked, outcome, words } = verdict;
+            let Verdict {
+                id,
+                asked,
+                outcome,
+                words,
+            } = verdict;
             writeln!(f, "{:<12} {id}: {asked}", outcome.word())?;
             writeln!(f, "{:<12}   {words}", "")?;
         }

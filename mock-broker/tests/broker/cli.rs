@@ -116,9 +116,9 @@ fn bad_usage_is_2() {
 /// Runs a scenario with one client that connects and sends `frame`.
 fn verdict(scenario: &str, frame: &str) -> (i32, String, String, String) {
     use crate::support::Client;
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("it runs");
     let [file, json, junit] = ["s.json", "r.json", "r.xml"].map(|name| dir.path().join(name));
-    std::fs::write(&file, scenario).unwrap();
+    std::fs::write(&file, scenario).expect("it runs");
     let mut child = program()
         .args(["run", "--until-idle", "1ms", "--for", "60s", "--json"])
         .arg(&json)
@@ -127,19 +127,19 @@ fn verdict(scenario: &str, frame: &str) -> (i32, String, String, String) {
         .stdout(Stdio::piped())
         .spawn()
         .map(Running)
-        .unwrap();
-    let mut out = BufReader::new(child.0.stdout.take().unwrap());
+        .expect("it runs");
+    let mut out = BufReader::new(child.0.stdout.take().expect("it runs"));
     let mut url = String::new();
-    out.read_line(&mut url).unwrap();
+    out.read_line(&mut url).expect("it runs");
     let mut client = Client::open_url(url.trim());
     client.send("CONNECT\naccept-version:1.2\nhost:h\n\n");
     client.expect("CONNECTED");
     client.confirmed(frame);
     drop(client);
     let mut text = String::new();
-    std::io::Read::read_to_string(&mut out, &mut text).unwrap();
-    let code = child.0.wait().unwrap().code().unwrap();
-    let read = |path| std::fs::read_to_string(path).unwrap();
+    std::io::Read::read_to_string(&mut out, &mut text).expect("it runs");
+    let code = child.0.wait().expect("it runs").code().expect("it runs");
+    let read = |path| std::fs::read_to_string(path).expect("it runs");
     (code, text, read(&json), read(&junit))
 }
 
@@ -153,9 +153,15 @@ fn a_run_ends_with_a_verdict_reports_and_an_exit_code() {
     assert!(junit.contains(r#"name="never-1"#), "{junit}");
     let (code, text, json, junit) = verdict(scenario, "SEND\ndestination:/topic/a\n\nx");
     assert_eq!(code, 1, "{text}");
-    assert!(text.contains("FAILED") && text.contains("only <readers>"), "{text}");
+    assert!(
+        text.contains("FAILED") && text.contains("only <readers>"),
+        "{text}"
+    );
     assert!(json.contains(r#""outcome": "failed""#), "{json}");
-    assert!(junit.contains("<failure") && junit.contains("&lt;readers&gt;"), "{junit}");
+    assert!(
+        junit.contains("<failure") && junit.contains("&lt;readers&gt;"),
+        "{junit}"
+    );
 }
 
 #[test]

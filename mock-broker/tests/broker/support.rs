@@ -57,12 +57,20 @@ pub(crate) fn upgrade_at(
     url: &str,
     headers: &[(&'static str, &str)],
 ) -> Result<Client, Box<Error>> {
+    upgrade_on(tcp(broker), url, headers)
+}
+
+fn upgrade_on(
+    tcp: TcpStream,
+    url: &str,
+    headers: &[(&'static str, &str)],
+) -> Result<Client, Box<Error>> {
     let mut request = url.into_client_request().expect("a good request");
     for (name, value) in headers {
         let value = HeaderValue::from_str(value).expect("a good header");
         request.headers_mut().insert(*name, value);
     }
-    match tungstenite::client::client(request, tcp(broker)) {
+    match tungstenite::client::client(request, tcp) {
         Ok((ws, _)) => Ok(Client {
             ws,
             decoder: Decoder::new(Version::V1_2),
@@ -81,6 +89,15 @@ impl Client {
     pub(crate) fn open(broker: &MockBroker) -> Self {
         let offer = [("Sec-WebSocket-Protocol", "v12.stomp, v11.stomp, v10.stomp")];
         upgrade(broker, &offer).expect("upgrade")
+    }
+
+    /// An open WebSocket to a broker in another process.
+    pub(crate) fn open_url(url: &str) -> Self {
+        let place = url.strip_prefix("ws://").expect("without TLS");
+        let (place, _) = place.split_once('/').expect("a path");
+        let tcp = TcpStream::connect(place).expect("connects");
+        tcp.set_read_timeout(Some(LONG)).expect("timeout");
+        upgrade_on(tcp, url, &[]).expect("upgrade")
     }
 
     /// A session of STOMP 1.2.

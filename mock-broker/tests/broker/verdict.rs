@@ -53,13 +53,14 @@ fn a_correct_client_passes_all() {
     client.send("DISCONNECT\nreceipt:bye\n\n");
     client.expect("MESSAGE");
     client.expect("RECEIPT");
-    client.end();
+    client.ended();
     broker.wait_report(LONG).assert_ok();
 }
 
 #[test]
 fn a_client_that_resends_connect_on_a_live_session_is_named() {
-    let broker = broker(r#"{"expect":[{"never":{"note":"connect-while-live"},"why":"one session"}]}"#);
+    let broker =
+        broker(r#"{"expect":[{"never":{"note":"connect-while-live"},"why":"one session"}]}"#);
     let mut client = Client::connect(&broker);
     client.send(CONNECT);
     client.expect("ERROR");
@@ -113,7 +114,10 @@ fn a_client_that_redials_without_back_off_is_named() {
     broker.wait_for(LONG, |e| e.is_mark("lost")).unwrap();
     drop(client);
     let _again = Client::connect(&broker);
-    fails(&broker.report(), &["mark lost", "passed until", "connection 2"]);
+    fails(
+        &broker.report(),
+        &["mark lost", "passed until", "connection 2"],
+    );
 }
 
 #[test]
@@ -153,7 +157,10 @@ fn what_the_run_never_came_to_is_told_and_may_be_optional() {
     let _client = Client::connect(&reached);
     let report = reached.report();
     assert_eq!(only(&report).outcome, Outcome::NotReached);
-    assert!(report.to_string().contains("never came to the mark `401`"), "{report}");
+    assert!(
+        report.to_string().contains("never came to the mark `401`"),
+        "{report}"
+    );
     let optional = broker(&text.replace(r#""after""#, r#""optional":true,"after""#));
     let _client = Client::connect(&optional);
     assert_eq!(optional.report().exit_code(), 0);
@@ -161,9 +168,8 @@ fn what_the_run_never_came_to_is_told_and_may_be_optional() {
 
 #[test]
 fn what_was_dropped_before_it_was_judged_is_no_success() {
-    let broker = broker(
-        r#"{"broker":{"bounds":{"transcript":5}},"expect":[{"never":{"recv":"NACK"}}]}"#,
-    );
+    let broker =
+        broker(r#"{"broker":{"bounds":{"transcript":5}},"expect":[{"never":{"recv":"NACK"}}]}"#);
     let mut client = Client::connect(&broker);
     for _ in 0..5 {
         client.confirmed("SEND\ndestination:/topic/a\n\nx");
@@ -175,12 +181,16 @@ fn what_was_dropped_before_it_was_judged_is_no_success() {
 
 #[test]
 fn the_fail_action_fails_the_run() {
-    let broker = broker(r#"{"rules":[{"on":{"recv":"BEGIN"},"do":[{"fail":"no transactions here"}]}]}"#);
+    let broker =
+        broker(r#"{"rules":[{"on":{"recv":"BEGIN"},"do":[{"fail":"no transactions here"}]}]}"#);
     let mut client = Client::connect(&broker);
     client.confirmed("BEGIN\ntransaction:t\n\n");
     let report = broker.report();
     assert_eq!(report.exit_code(), 1);
-    assert!(report.to_string().contains("no transactions here"), "{report}");
+    assert!(
+        report.to_string().contains("no transactions here"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -198,15 +208,39 @@ fn two_brokers_are_two_regions() {
 fn wrong_assertions_are_told_with_their_place() {
     for (text, words) in [
         (r#"{"expect":[{}]}"#, "needs `expect`"),
-        (r#"{"expect":[{"nevr":{"recv":"SEND"}}]}"#, "did you mean `never`?"),
-        (r#"{"expect":[{"never":{"note":"conect-while-live"}}]}"#, "did you mean `connect-while-live`?"),
-        (r#"{"expect":[{"count":{"recv":"SEND"}}]}"#, "needs `min` or `max`"),
-        (r#"{"expect":[{"count":{"recv":"SEND"},"min":3,"max":2}]}"#, "more than"),
-        (r#"{"expect":[{"gap":{"conn":"next"},"min":"soon"}]}"#, "not a duration"),
+        (
+            r#"{"expect":[{"nevr":{"recv":"SEND"}}]}"#,
+            "did you mean `never`?",
+        ),
+        (
+            r#"{"expect":[{"never":{"note":"conect-while-live"}}]}"#,
+            "did you mean `connect-while-live`?",
+        ),
+        (
+            r#"{"expect":[{"count":{"recv":"SEND"}}]}"#,
+            "needs `min` or `max`",
+        ),
+        (
+            r#"{"expect":[{"count":{"recv":"SEND"},"min":3,"max":2}]}"#,
+            "more than",
+        ),
+        (
+            r#"{"expect":[{"gap":{"conn":"next"},"min":"soon"}]}"#,
+            "not a duration",
+        ),
         (r#"{"expect":[{"order":["SEND"]}]}"#, "two or more"),
-        (r#"{"expect":[{"never":{"recv":"A","send":"B"}}]}"#, "one thing"),
-        (r#"{"expect":[{"expect":{"recv":"A"},"never":{"recv":"A"}}]}"#, "one of"),
-        (r#"{"expect":[{"expect":{"recv":"A","conn":0}}]}"#, "connections"),
+        (
+            r#"{"expect":[{"never":{"recv":"A","send":"B"}}]}"#,
+            "one thing",
+        ),
+        (
+            r#"{"expect":[{"expect":{"recv":"A"},"never":{"recv":"A"}}]}"#,
+            "one of",
+        ),
+        (
+            r#"{"expect":[{"expect":{"recv":"A","conn":0}}]}"#,
+            "connections",
+        ),
     ] {
         let error = Scenario::from_json(text).expect_err(text);
         assert!(error.message.contains(words), "{text}: {error}");

@@ -2,8 +2,8 @@
 
 use super::words::{Fixed, Pairs, Text, unknown};
 use crate::script::expect::{Assertion, Claim};
-use crate::script::sight::{ConnOf, Seen, Sight, seen};
 use crate::script::rule::Conns;
+use crate::script::sight::{ConnOf, Seen, Sight, seen};
 use crate::script::units::Span;
 use crate::transcript::{HOW_WORDS, Note};
 use serde::de::value::MapAccessDeserializer;
@@ -221,10 +221,10 @@ impl RawSeen {
 
 /// A misspelt word would never be seen, and `never` always hold.
 fn known(sight: Sight, pattern: &str) -> Result<(), String> {
-    let words: &[&str] = match sight {
-        Sight::Note => Note::WORDS,
-        Sight::Closed if pattern.parse::<u16>().is_err() => HOW_WORDS,
-        Sight::Beat => &["in", "out"],
+    let (what, words): (&str, &[&str]) = match sight {
+        Sight::Note => ("note", Note::WORDS),
+        Sight::Closed if pattern.parse::<u16>().is_err() => ("way to end", HOW_WORDS),
+        Sight::Beat => ("way of a beat", &["in", "out"]),
         Sight::Closed
         | Sight::Tcp
         | Sight::Upgrade
@@ -242,11 +242,6 @@ fn known(sight: Sight, pattern: &str) -> Result<(), String> {
     if pattern.contains(['*', '?']) || words.contains(&pattern) {
         return Ok(());
     }
-    let what = match sight {
-        Sight::Note => "note",
-        Sight::Beat => "way of a beat",
-        _ => "way to end",
-    };
     Err(unknown(what, pattern, words.iter().copied()))
 }
 
