@@ -141,6 +141,7 @@ impl Server {
                     return Ok(());
                 }
                 self.command(command);
+                self.flush_all();
                 // Nobody listens if the caller has given up.
                 done.map(|done| done.try_send(()));
             }
@@ -173,6 +174,7 @@ impl Server {
             if self.engine.next_deadline().is_some_and(|at| at <= now) {
                 self.tell(Input::Timeout);
             }
+            self.flush_all();
         }
     }
 
@@ -318,7 +320,7 @@ impl Server {
             }
         }
         self.read(conn);
-        self.flush(conn);
+        self.mark(conn);
         let more = |s: &Sock| s.readable && !s.is_deaf() && s.stage != Stage::Tls;
         if self
             .socks
@@ -491,7 +493,7 @@ impl Server {
                         code: *code,
                         reason,
                     });
-                    self.unflushed.push_back(conn);
+                    self.mark(conn);
                     self.obey();
                 }
             }

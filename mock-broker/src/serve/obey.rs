@@ -14,26 +14,44 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a socket whose two ends are both done may linger.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// So many octets are worth a write of their own.
+const FULL: usize = 64 << 10;
+
 impl Server {
-    /// Does what the engine wants, in order, and flushes who has to write.
+    /// Does what the engine wants, in order. What goes out of it waits for the
+    /// end of the turn: many small frames then leave in one write.
     pub(super) fn obey(&mut self) {
         // What happens in here may lead here again: one level is enough, and
         // ten thousand would not fit on the stack.
         if std::mem::replace(&mut self.obeying, true) {
             return;
         }
+        while let Some(output) = self.engine.poll() {
+            self.apply(output);
+        }
+        self.obeying = false;
+    }
+
+    /// The connection has something to write at the end of the turn.
+    pub(super) fn mark(&mut self, conn: u64) {
+        if let Some(sock) = self.socks.get_mut(&conn) {
+            if !std::mem::replace(&mut sock.dirty, true) {
+                self.unflushed.push_back(conn);
+            }
+        }
+    }
+
+    /// Writes what waits on all connections.
+    pub(super) fn flush_all(&mut self) {
         loop {
-            if let Some(output) = self.engine.poll() {
-                self.apply(output);
-            } else if let Some(conn) = self.unflushed.pop_front() {
+            if let Some(conn) = self.unflushed.pop_front() {
                 self.flush(conn);
             } else if let Some(conn) = self.unflushed_ups.pop_front() {
                 self.flush_up(conn);
             } else {
-                break;
+                return;
             }
         }
-        self.obeying = false;
     }
 
     pub(super) fn apply(&mut self, output: Output) {
@@ -56,7 +74,7 @@ impl Server {
                 sock.stage = Stage::Ws;
                 let early = std::mem::take(&mut sock.head);
                 sock.reader.feed(&early);
-                self.unflushed.push_back(conn);
+                self.mark(conn);
                 if !early.is_empty() {
                     self.on_frames(conn);
                 }
@@ -198,6 +216,7 @@ impl Server {
             log::warn!("register: {error}");
         }
         (sock.readable, sock.writable, sock.queued) = (true, true, false);
+        sock.dirty = false;
         self.socks.insert(plain, sock);
         self.enqueue(plain);
         if conn + 1 == self.next {
@@ -220,12 +239,11 @@ impl Server {
             return;
         };
         sock.push(chunk);
-        if sock.waiting > bound {
-            // What the socket takes now does not count.
+        // What the socket takes now does not count.
+        if sock.waiting > bound || (sock.waiting >= FULL && sock.writable) {
             self.flush(conn);
-        } else {
-            self.unflushed.push_back(conn);
         }
+        self.mark(conn);
         let Some(sock) = self.socks.get_mut(&conn).filter(|s| s.waiting > bound) else {
             return;
         };
@@ -243,7 +261,7 @@ impl Server {
         let now = self.now();
         let note = Note::SlowConsumer { waiting };
         self.engine.handle(now, Input::Note { conn, note: &note });
-        self.unflushed.push_back(conn);
+        self.mark(conn);
     }
 
     pub(super) fn flush(&mut self, conn: u64) {
@@ -251,6 +269,7 @@ impl Server {
         let Some(sock) = self.socks.get_mut(&conn) else {
             return;
         };
+        sock.dirty = false;
         let before = sock.waiting;
         let flushed = sock.flush();
         if before > bound && sock.waiting <= bound {

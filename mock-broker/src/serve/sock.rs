@@ -56,6 +56,8 @@ pub(super) struct Sock {
     pub(super) writable: bool,
     /// It is in the list of those that can do something.
     pub(super) queued: bool,
+    /// It is in the list of those that have something to write.
+    pub(super) dirty: bool,
     /// The request's octets, and what came before its answer.
     pub(super) head: Vec<u8>,
     /// Before it has so many octets, the request is not whole.
@@ -103,6 +105,7 @@ impl Sock {
             readable: true,
             writable: true,
             queued: false,
+            dirty: false,
             head: Vec::new(),
             awaits: 0,
             key: String::new(),

@@ -71,7 +71,7 @@ impl Server {
         if fin {
             up.sock.push(Chunk::Fin);
         }
-        self.unflushed_ups.push_back(conn);
+        self.mark_up(conn);
         self.enqueue_up(conn);
         self.alarm(conn, FAREWELL, Alarm::Farewell);
     }
@@ -190,7 +190,7 @@ impl Server {
             }
         }
         self.read_up(conn);
-        self.flush_up(conn);
+        self.mark_up(conn);
         let congested = self.is_congested(conn);
         if self
             .ups
@@ -369,7 +369,15 @@ impl Server {
             let mut wire = Vec::with_capacity(payload.len() + 14);
             ws::write_masked(opcode, payload, mask, &mut wire);
             up.sock.push(Chunk::octets(wire));
-            self.unflushed_ups.push_back(conn);
+            self.mark_up(conn);
+        }
+    }
+
+    fn mark_up(&mut self, conn: u64) {
+        if let Some(up) = self.ups.get_mut(&conn) {
+            if !std::mem::replace(&mut up.sock.dirty, true) {
+                self.unflushed_ups.push_back(conn);
+            }
         }
     }
 
@@ -378,6 +386,7 @@ impl Server {
         let Some(up) = self.ups.get_mut(&conn) else {
             return;
         };
+        up.sock.dirty = false;
         let before = up.sock.waiting;
         match up.sock.flush() {
             Ok(Flushed::Enough | Flushed::Fin | Flushed::Pause(_)) => {
