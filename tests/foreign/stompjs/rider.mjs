@@ -1,6 +1,6 @@
 // An ordinary program on @stomp/stompjs: connects, subscribes, publishes, and
 // leaves. usage: node rider.mjs URL PLAN, where PLAN is a JSON object; see
-// ../plan.rs. Ends with one line of JSON on stdout: what it saw.
+// ../main.rs. Ends with one line of JSON on stdout: what it saw.
 import { Client } from '@stomp/stompjs';
 import { WebSocket } from 'ws';
 

@@ -1,6 +1,6 @@
 """An ordinary program on stomp.py's WebSocket connection: connects, subscribes,
 publishes, and leaves. usage: rider.py URL PLAN, where PLAN is a JSON object; see
-../plan.rs. Ends with one line of JSON on stdout: what it saw."""
+../main.rs. Ends with one line of JSON on stdout: what it saw."""
 
 import json
 import sys
