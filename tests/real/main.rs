@@ -17,4 +17,5 @@ mod proxy;
 mod publish;
 mod secure;
 mod subscribe;
+mod tokens;
 mod transaction;

@@ -2,10 +2,13 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+use data_encoding::BASE64URL_NOPAD;
 
 /// A node with Web-STOMP on loopback ports of its own. The script that started
 /// it ends it when its standard input ends: with this value, or with this
@@ -29,12 +32,24 @@ impl RabbitMq {
     /// Starts a node and waits until it answers.
     #[must_use]
     pub fn start(kind: FrameKind) -> Self {
+        Self::start_with(kind, &[])
+    }
+
+    /// As [`start`](Self::start), with a node that takes JSON web tokens for
+    /// passcodes; see [`token`](Self::token).
+    #[must_use]
+    pub fn start_with_tokens() -> Self {
+        Self::start_with(FrameKind::Text, &["oauth2"])
+    }
+
+    fn start_with(kind: FrameKind, more: &[&str]) -> Self {
         let kind = match kind {
             FrameKind::Text => "text",
             FrameKind::Binary => "binary",
         };
         let mut keeper = Command::new(SCRIPT)
             .args(["keep", kind])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -71,6 +86,24 @@ impl RabbitMq {
         fs::read_to_string(self.folder.join("ca.pem")).expect("the node has an authority")
     }
 
+    /// A token (RFC 7519) for everything on the node, that ends after `life`.
+    ///
+    /// # Panics
+    /// If the program `openssl` is missing, or the node takes no tokens.
+    #[must_use]
+    pub fn token(&self, life: Duration) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let ends = (now.expect("it is later than 1970") + life).as_secs();
+        let claims = format!(
+            r#"{{"aud":"rabbitmq","sub":"desk","exp":{ends},"scope":"rabbitmq.read:*/*/* rabbitmq.write:*/*/* rabbitmq.configure:*/*/* rabbitmq.read:*/* rabbitmq.write:*/* rabbitmq.configure:*/*"}}"#
+        );
+        let head = r#"{"alg":"HS256","typ":"JWT","kid":"k1"}"#;
+        let signed = [head, &claims].map(|part| BASE64URL_NOPAD.encode(part.as_bytes()));
+        let signed = signed.join(".");
+        let signature = BASE64URL_NOPAD.encode(&hmac(&self.fact("secret="), &signed));
+        format!("{signed}.{signature}")
+    }
+
     /// Ends the node as a crash would.
     pub fn kill(&self) {
         self.script("kill", &[]);
@@ -103,6 +136,23 @@ impl RabbitMq {
         let fact = facts.lines().find_map(|line| line.strip_prefix(name));
         fact.expect("the fact is told").to_owned()
     }
+}
+
+/// HMAC with SHA-256.
+fn hmac(key: &str, text: &str) -> Vec<u8> {
+    let mut openssl = Command::new("openssl")
+        .args(["dgst", "-sha256", "-mac", "HMAC", "-binary", "-macopt"])
+        .arg(format!("key:{key}"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("openssl runs");
+    let mut input = openssl.stdin.take().expect("it is piped");
+    input.write_all(text.as_bytes()).expect("openssl reads");
+    drop(input);
+    let output = openssl.wait_with_output().expect("openssl ends");
+    assert!(output.status.success(), "{}", output.status);
+    output.stdout
 }
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/brokers/rabbitmq");
