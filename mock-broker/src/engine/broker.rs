@@ -8,7 +8,7 @@ use super::message::{Item, Message, user_headers};
 use super::refusal::{Fault, Refused};
 use super::run::{Cx, Event, Run};
 use super::session::Entry;
-use crate::dialect::{AckId, ContentLength, Ending, Receipts, Transactions};
+use crate::dialect::{AckId, ContentLength, Durable, Ending, Receipts, Transactions};
 use crate::script::Stage;
 use crate::selector::Selector;
 use crate::transcript::{Note, What};
@@ -175,6 +175,9 @@ impl Engine {
             Target::Queue(name) => self.hub.enqueue(&name, item),
             Target::Topic(name) => {
                 for no in self.hub.topics.audience(&name) {
+                    if self.keep_durably(no, &item) {
+                        continue;
+                    }
                     match self.hub.offer(no, &item) {
                         Offer::Deliver => self.deliver(no, item.clone()),
                         Offer::Dropped => self.note_drop(no),
@@ -278,7 +281,7 @@ impl Engine {
             .map(|n| n.trim().parse::<usize>())
             .transpose()
             .map_err(|_| Refused::new("the prefetch is not a number"))?;
-        let selector = frame
+        let mut selector = frame
             .header("selector")
             .filter(|text| dialect.selectors && !text.trim().is_empty())
             .map(Selector::parse)
@@ -296,6 +299,7 @@ impl Engine {
             return Err(Refused::new("too many subscriptions"));
         }
         let target = self.subscribe_target(conn, destination)?;
+        let target = self.durably(conn, frame, target, &mut selector)?;
         let no = self.hub.subscribe(Wish {
             conn,
             id,
@@ -342,10 +346,16 @@ impl Engine {
             return Ok(());
         };
         let Some(no) = session.subs.remove(&key) else {
+            if self.end_durable(conn, frame)? {
+                return Ok(());
+            }
             return Err(Refused::new("unknown subscription id"));
         };
         session.pending.retain(|_, sub| *sub != no);
         self.hub.unsubscribe(no);
+        if self.scenario.dialect.durable == Durable::Header {
+            self.end_durable(conn, frame)?;
+        }
         Ok(())
     }
 }

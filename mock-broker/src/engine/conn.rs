@@ -184,6 +184,8 @@ impl Conn {
 pub(super) struct Session {
     pub(super) identity: Option<String>,
     pub(super) token: Option<String>,
+    /// The `client-id` of its CONNECT.
+    pub(super) client: Option<String>,
     /// The `session` header of its CONNECTED.
     pub(super) id: String,
     /// The keys of its temporary queues, by the names it has for them.

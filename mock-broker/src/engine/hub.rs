@@ -188,6 +188,11 @@ impl Hub {
         }
     }
 
+    pub(super) fn has_consumers(&self, name: &str) -> bool {
+        let is = |sub: &Sub| matches!(&sub.wish.target, Target::Queue(n) if n == name);
+        self.subs.values().any(is)
+    }
+
     /// Whether a queue can take so many more messages of so many octets.
     pub(super) fn has_room(&self, queue: &str, more: usize, octets: usize) -> bool {
         match self.queues.get(queue) {

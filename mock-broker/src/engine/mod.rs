@@ -13,6 +13,7 @@ mod beats;
 mod broker;
 mod conn;
 mod destination;
+mod durable;
 mod events;
 mod hears;
 mod hub;
@@ -40,6 +41,7 @@ use crate::script::{Origin, Rule, Scenario, Stage};
 use crate::transcript::{How, Journal, Note, Transcript, What};
 use crate::wire::Frame;
 use conn::{Conn, Phase, Silences};
+use durable::Binding;
 use hub::Hub;
 use run::{Cx, Event, Run};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -75,6 +77,10 @@ pub struct Engine {
     hub: Hub,
     /// Temporary queues: whose, and under which name the owner knows them.
     temps: BTreeMap<String, (u64, String)>,
+    /// Durable subscriptions by their queues, and these by what the topics
+    /// know.
+    durables: BTreeMap<String, Binding>,
+    bound: BTreeMap<u64, String>,
     tokens: Tokens,
     timers: BTreeMap<(Duration, u64), Timer>,
     timer_no: u64,
@@ -170,6 +176,8 @@ impl Engine {
             sessions: Arc::default(),
             hub,
             temps: BTreeMap::new(),
+            durables: BTreeMap::new(),
+            bound: BTreeMap::new(),
             tokens: Tokens::default(),
             timers: BTreeMap::new(),
             timer_no: 0,

@@ -196,6 +196,7 @@ impl Engine {
         session.suspended = None;
         if fresh {
             session.id.clone_from(&session_id);
+            session.client = frame.header("client-id").map(str::to_owned);
         }
         session.identity = caller.identity;
         session.token = caller.token;

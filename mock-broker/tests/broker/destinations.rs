@@ -338,3 +338,48 @@ fn deliveries_follow_the_order_of_the_subscriptions() {
         .collect();
     assert_eq!(ids, ["0", "1", "2"]);
 }
+
+#[test]
+fn a_durable_subscription_keeps_what_comes_meanwhile() {
+    const SUBSCRIBE: &str =
+        "SUBSCRIBE\nid:d\ndestination:/topic/*\ndurable:true\nselector:n > 1\n\n";
+    let mut w = world(0);
+    w.connect(1, "login:alice\n");
+    w.connect(2, "login:bob\n");
+    w.say(1, SUBSCRIBE);
+    let publish = |w: &mut World, n: u32| {
+        w.say(2, &format!("SEND\ndestination:/topic/t\nn:{n}\n\n{n}"));
+    };
+    publish(&mut w, 2);
+    assert_eq!(bodies(&w, 1), ["2"]);
+    w.say(1, "DISCONNECT\n\n");
+    for n in [1, 3, 4] {
+        publish(&mut w, n);
+    }
+    w.connect(3, "login:alice\n");
+    w.say(3, SUBSCRIBE);
+    assert_eq!(bodies(&w, 3), ["3", "4"]);
+    assert_eq!(messages(&w, 3)[0].header("destination"), Some("/topic/t"));
+    w.say(3, "UNSUBSCRIBE\nid:d\ndurable:true\n\n");
+    publish(&mut w, 5);
+    w.say(3, SUBSCRIBE);
+    assert_eq!(bodies(&w, 3), ["3", "4"], "it was ended");
+    w.connect(4, "");
+    w.say(4, SUBSCRIBE);
+    assert!(error(&w, 4).contains("client-id"));
+}
+
+#[test]
+fn activemq_names_its_durable_subscriptions() {
+    const SUBSCRIBE: &str =
+        "SUBSCRIBE\nid:0\ndestination:/topic/t\nactivemq.subscriptionName:n\n\n";
+    let mut w = of(Scenario::builder().dialect(Dialect::ACTIVEMQ).build(), 0);
+    w.connect(1, "client-id:c\n");
+    w.say(1, SUBSCRIBE);
+    w.say(1, "UNSUBSCRIBE\nid:0\n\n");
+    send(&mut w, 1, "/topic/t", "kept");
+    w.say(1, SUBSCRIBE);
+    assert_eq!(bodies(&w, 1), ["kept"]);
+    w.say(1, "UNSUBSCRIBE\nid:x\nactivemq.subscriptionName:n\n\n");
+    assert_eq!(error(&w, 1), "the durable subscription is in use");
+}
