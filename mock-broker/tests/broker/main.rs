@@ -13,6 +13,7 @@ mod faults;
 mod handshake;
 mod plain;
 mod proxy;
+mod requirements;
 mod scenarios;
 mod tls;
 mod tokens;

@@ -39,8 +39,13 @@ impl World {
     }
 
     pub(crate) fn open(&mut self, conn: u64) {
+        self.open_as(conn, &["v12.stomp"]);
+    }
+
+    /// Opens a connection with an offer of subprotocols.
+    pub(crate) fn open_as(&mut self, conn: u64, offer: &[&str]) {
         self.tell(Input::Tcp { conn });
-        let request = Request::upgrade("/stomp", &["v12.stomp"]);
+        let request = Request::upgrade("/stomp", offer);
         self.tell(Input::Request {
             conn,
             request: &request,
