@@ -15,8 +15,8 @@ mod conn;
 mod destination;
 mod durable;
 mod events;
-mod hears;
 mod hub;
+mod incoming;
 mod io;
 mod message;
 mod refusal;
@@ -40,7 +40,7 @@ use crate::rng::Rng;
 use crate::script::{Origin, Rule, Scenario, Stage};
 use crate::transcript::{How, Journal, Note, Transcript, What};
 use crate::wire::Frame;
-use conn::{Conn, Phase, Silences};
+use conn::{Conn, Silences};
 use durable::Binding;
 use hub::Hub;
 use run::{Cx, Event, Run};
@@ -425,109 +425,6 @@ impl Engine {
         self.arm_rules(conn, &Origin::Tcp);
         let actions = self.fire(conn, Event::Stage(Stage::Tcp));
         self.run(Run::new(conn, Cx::None, actions));
-    }
-
-    fn on_message(&mut self, conn: u64, octets: &[u8], binary: bool) {
-        self.touch(conn);
-        let Some(c) = self.conns.get_mut(&conn) else {
-            return;
-        };
-        if c.phase != Phase::Open {
-            return;
-        }
-        let fresh = !c.decoder.is_mid_frame();
-        if self.proxy && self.relays_raw(conn, octets, binary) {
-            return;
-        }
-        if !self.proxy && !self.hears(conn, octets, binary) {
-            return;
-        }
-        let one_frame = !self.proxy && self.scenario.dialect.messages.one_frame;
-        let Some(c) = self.conns.get_mut(&conn) else {
-            return;
-        };
-        c.decoder.feed(octets);
-        let mut whole = 0;
-        loop {
-            let Some(c) = self.conns.get_mut(&conn) else {
-                return;
-            };
-            if c.phase != Phase::Open {
-                return;
-            }
-            let next = c.decoder.next_frame();
-            let beats = c.decoder.take_beats();
-            // EOLs that trail a frame in the same message are no heart-beats
-            // worth an entry; a message of nothing but EOLs is one.
-            if beats > 0 && whole == 0 && next == Ok(None) {
-                self.record(conn, What::BeatIn);
-                self.relay_beat(conn, octets);
-            }
-            match next {
-                Ok(Some(frame)) => {
-                    whole += 1;
-                    self.on_frame(conn, frame);
-                    // What else the message holds is lost (DLX-17).
-                    if let Some(c) = self.conns.get_mut(&conn).filter(|_| one_frame) {
-                        c.decoder.discard();
-                    }
-                }
-                Ok(None) if one_frame && whole == 0 && octets != b"\n" => {
-                    self.shut_close(conn, 1000, "");
-                    return;
-                }
-                Ok(None) => return,
-                Err(error) if self.proxy => {
-                    self.relay_broken(conn, octets, fresh && whole == 0, error.to_string());
-                    return;
-                }
-                Err(error) => {
-                    let refused = refusal::Refused::octets(&error.kind);
-                    self.refuse(conn, error.receipt, refused, None);
-                    return;
-                }
-            }
-            while let Some((sub, item)) = self.hub.next_delivery() {
-                self.deliver(sub, item);
-            }
-        }
-    }
-
-    fn on_frame(&mut self, conn: u64, frame: Frame) {
-        self.record(conn, What::Recv(frame.clone()));
-        let Some(c) = self.conns.get_mut(&conn) else {
-            return;
-        };
-        c.frames_in += 1;
-        let count = c.frames_in;
-        if !self.watches.recv {
-            self.process(conn, frame, false);
-            return;
-        }
-        let mut actions = self.fire(conn, Event::Recv(&frame));
-        actions.extend(self.fire(conn, Event::FramesIn(count)));
-        self.run(Run::new(conn, Cx::Recv(frame), actions));
-    }
-
-    fn on_ping(&mut self, conn: u64, octets: &[u8]) {
-        self.touch(conn);
-        self.record(conn, What::Ping(octets.to_vec()));
-        let Some(c) = self.conns.get(&conn) else {
-            return;
-        };
-        if c.mute_pong {
-            return;
-        }
-        if self.proxy {
-            self.active(conn);
-            self.relay_ping(conn, octets, true);
-        } else if c.phase == Phase::Open {
-            self.active(conn);
-            self.outputs.push_back(Output::Pong {
-                conn,
-                octets: octets.to_vec(),
-            });
-        }
     }
 
     fn on_closed(&mut self, conn: u64, how: &How) {

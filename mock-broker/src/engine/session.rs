@@ -10,6 +10,7 @@ use crate::script::{OnExpiry, Origin, Stage};
 use crate::transcript::{Note, What};
 use crate::wire::{Frame, Version};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Whose a token is that was not issued and comes without a telling `login`.
 const BEARER: &str = "bearer";
@@ -245,6 +246,12 @@ impl Engine {
             self.triggers
                 .push_back((conn, Pending::Stage(Stage::Connected)));
         }
+    }
+
+    /// For so long after its end a token is still accepted.
+    pub(super) fn leeway(&self) -> Duration {
+        let bearer = self.scenario.auth.bearer.as_ref();
+        bearer.map_or(Duration::ZERO, |b| b.leeway)
     }
 
     fn arm_token(&mut self, conn: u64) {

@@ -9,6 +9,7 @@ mod cli;
 mod connect;
 mod destinations;
 mod dialects;
+mod events;
 mod faults;
 mod handshake;
 mod plain;
