@@ -167,7 +167,7 @@ fn five_reconnections_restore_every_subscription_once_and_under_its_id() {
         }
         assert_eq!(subscriptions_on(&broker, round + 1), first);
         let body = round.to_string();
-        broker.publish("/topic/a", &[], body.as_bytes());
+        broker.publish("/topic/a", &[("a", "1")], body.as_bytes());
         for subscription in &subscriptions {
             let message = subscription.recv_timeout(SOON).unwrap().unwrap();
             assert_eq!(message.text().unwrap(), body);
