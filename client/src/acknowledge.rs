@@ -6,6 +6,7 @@ use bytes::BytesMut;
 
 use crate::{
     core::{Outgoing, TransactionStep, Waiter, transaction_text},
+    dialect::Dialect,
     error::{Error, Misuse},
     frame::{Command, Encoder, Frame, Version},
 };
@@ -31,6 +32,7 @@ pub(crate) fn encode(
     command: Command,
     transaction: Option<u64>,
     deadline: Instant,
+    dialect: Dialect,
 ) -> Result<Outgoing, Error> {
     let version = message.version();
     let mut buffer = BytesMut::with_capacity(128);
@@ -40,10 +42,10 @@ pub(crate) fn encode(
         frame.header("id", &header("ack")?)?;
     } else {
         frame.header("message-id", &header("message-id")?)?;
-        frame.header(
-            "subscription",
-            &message.header("subscription").unwrap_or_default(),
-        )?;
+    }
+    if version != Version::V1_2 || dialect.ack_subscription {
+        let subscription = message.header("subscription");
+        frame.header("subscription", &subscription.unwrap_or_default())?;
     }
     if let Some(id) = transaction {
         frame.header("transaction", &transaction_text(id))?;

@@ -18,6 +18,9 @@ pub struct Dialect {
     /// Whether header values of CONNECT are escaped (STOMP says no; RabbitMQ and
     /// ActiveMQ decode them all the same).
     pub connect_escaping: bool,
+    /// Whether ACK and NACK name the subscription in 1.2, too, as brokers want
+    /// that took over 1.1's rule (OpenMQ).
+    pub ack_subscription: bool,
     /// Whether an ERROR that names a subscription ends only that subscription.
     pub subscription_errors: bool,
     /// The `login` that stands beside a token in `passcode`, if any.
@@ -32,12 +35,15 @@ impl Dialect {
         reauth: Reauth::Redial,
         subprotocols: &["v12.stomp", "v11.stomp"],
         connect_escaping: false,
+        ack_subscription: false,
         subscription_errors: false,
         bearer_login: None,
     };
 
     /// Contact-centre gateways: NUL heart-beats, `receipt-id` beside `receipt`,
-    /// reauthentication on the same socket, `login:Bearer`.
+    /// reauthentication on the same socket, `login:Bearer`. Gateways that want a
+    /// subprotocol of their own, such as `v10.stomp.<vendor>`, get it from
+    /// [`with_subprotocols`](Self::with_subprotocols).
     pub const CONTACT_CENTRE: Self = Self {
         heart_beat: BeatOctet::Nul,
         receipt_header: ReceiptHeader::Both,
@@ -47,6 +53,10 @@ impl Dialect {
     };
 
     /// RabbitMQ's Web-STOMP plugin.
+    ///
+    /// It decodes escapes in CONNECT, ends a single subscription with an ERROR
+    /// that names it, and never confirms DISCONNECT but closes. It never tells
+    /// that a token has ended: see [`Rotate::Planned`](crate::config::Rotate).
     ///
     /// RabbitMQ 3.10 ends a session whose client has promised heart-beats if it
     /// publishes fast enough to be held back by flow control (a thousand frames
@@ -59,6 +69,10 @@ impl Dialect {
     };
 
     /// ActiveMQ Classic.
+    ///
+    /// It decodes escapes in CONNECT. One frame in each WebSocket message, and
+    /// a heart-beat that is exactly one LF, are what every dialect here writes
+    /// but [`CONTACT_CENTRE`](Self::CONTACT_CENTRE).
     pub const ACTIVEMQ: Self = Self {
         connect_escaping: true,
         ..Self::STOMP
@@ -69,6 +83,15 @@ impl Dialect {
     pub const fn with_subprotocols(self, subprotocols: &'static [&'static str]) -> Self {
         Self {
             subprotocols,
+            ..self
+        }
+    }
+
+    /// The same dialect with the subscription named in ACK and NACK.
+    #[must_use]
+    pub const fn with_ack_subscription(self) -> Self {
+        Self {
+            ack_subscription: true,
             ..self
         }
     }

@@ -342,7 +342,14 @@ impl Acknowledger for Mailbox {
     ) -> Result<(), Error> {
         self.check_epoch(epoch)?;
         let deadline = clock::after(self.config.timeouts.call);
-        let ack = acknowledge::encode(message, epoch, command, transaction, deadline)?;
+        let ack = acknowledge::encode(
+            message,
+            epoch,
+            command,
+            transaction,
+            deadline,
+            self.config.dialect,
+        )?;
         self.post(Post::of(Command::Publish(ack)), deadline)
     }
 }

@@ -3,6 +3,7 @@
 mod acks;
 mod attempt;
 mod conflict;
+mod dialects;
 mod driven;
 mod endpoints;
 mod foreign_loop;
