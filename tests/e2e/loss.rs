@@ -117,7 +117,7 @@ fn an_end_in_the_middle_of_a_frame_loses_that_frame_alone() {
     let events = handle.events();
     let back = handle.subscribe("/topic/a").unwrap();
     for body in ["1", "2"] {
-        broker.publish("/topic/a", &[], body.as_bytes());
+        broker.publish("/topic/a", &[("a", "1")], body.as_bytes());
     }
     let e = link(loss(&events));
     assert!(matches!(e, LinkError::Lost(_)), "{e}");
