@@ -56,6 +56,6 @@ pub use script::{
     Seen, Trigger, seen,
 };
 pub use tls::TlsError;
-pub use transcript::{Entry, How, Note, Transcript, WaitError, What};
+pub use transcript::{Entry, Events, How, Note, Transcript, WaitError, What};
 pub use verdict::Report;
 pub use wire::Frame;

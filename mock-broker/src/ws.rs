@@ -48,7 +48,26 @@ pub(crate) fn write_masked(opcode: Opcode, payload: &[u8], mask: [u8; 4], out: &
 pub(crate) fn write_spoilt(first: u8, mask: Option<[u8; 4]>, payload: &[u8], out: &mut Vec<u8>) {
     let masked = if mask.is_some() { 0x80 } else { 0 };
     out.push(first);
-    match payload.len() {
+    write_length(masked, payload.len(), out);
+    let start = out.len() + mask.map_or(0, |m| m.len());
+    out.extend(mask.into_iter().flatten());
+    out.extend_from_slice(payload);
+    if let Some(mask) = mask {
+        apply_mask(&mut out[start..], mask);
+    }
+}
+
+/// Octets of the longest head that is written without a mask.
+pub(crate) const MAX_FRAME_HEAD: usize = 10;
+
+/// Appends the head of a whole unmasked frame.
+pub(crate) fn write_head(opcode: Opcode, length: usize, out: &mut Vec<u8>) {
+    out.push(0x80 | opcode.bits());
+    write_length(0, length, out);
+}
+
+fn write_length(masked: u8, length: usize, out: &mut Vec<u8>) {
+    match length {
         len @ 0..=125 => out.push(masked | len as u8),
         len @ 126..=0xffff => {
             out.push(masked | 126);
@@ -59,16 +78,19 @@ pub(crate) fn write_spoilt(first: u8, mask: Option<[u8; 4]>, payload: &[u8], out
             out.extend_from_slice(&(len as u64).to_be_bytes());
         }
     }
-    let start = out.len() + mask.map_or(0, |m| m.len());
-    out.extend(mask.into_iter().flatten());
-    out.extend_from_slice(payload);
-    if let Some(mask) = mask {
-        apply_mask(&mut out[start..], mask);
-    }
 }
 
+/// Masks or unmasks, eight octets at a time.
 fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
-    for (octet, key) in payload.iter_mut().zip(mask.iter().cycle()) {
+    let [a, b, c, d] = mask;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let mut words = payload.chunks_exact_mut(8);
+    for word in &mut words {
+        let mut octets = [0; 8];
+        octets.copy_from_slice(word);
+        word.copy_from_slice(&(u64::from_ne_bytes(octets) ^ wide).to_ne_bytes());
+    }
+    for (octet, key) in words.into_remainder().iter_mut().zip(mask.iter().cycle()) {
         *octet ^= key;
     }
 }

@@ -8,7 +8,7 @@ use super::message::{Item, Message, user_headers};
 use super::refusal::{Fault, Refused};
 use super::run::{Cx, Event, Run};
 use super::session::Entry;
-use crate::dialect::{AckId, ContentLength, Durable, Ending, Receipts, Transactions};
+use crate::dialect::{AckId, Durable, Ending, Receipts, Transactions};
 use crate::script::Stage;
 use crate::selector::Selector;
 use crate::transcript::{Note, What};
@@ -16,7 +16,7 @@ use crate::wire::{Frame, Version};
 
 impl Engine {
     /// Does what a frame asks for, or answers it with ERROR.
-    pub(super) fn process(&mut self, conn: u64, frame: Frame, rebind: bool) {
+    pub(super) fn process(&mut self, conn: u64, frame: &Frame, rebind: bool) {
         let Some(c) = self.conns.get(&conn) else {
             return;
         };
@@ -24,12 +24,12 @@ impl Engine {
             return;
         }
         if self.proxy {
-            self.relay(conn, &frame, rebind);
+            self.relay(conn, frame, rebind);
             return;
         }
-        let receipt = self.receipt_of(&frame);
-        if let Err(refused) = self.dispatch(conn, &frame, rebind) {
-            self.refuse(conn, receipt, refused, Some(&frame));
+        let receipt = self.receipt_of(frame);
+        if let Err(refused) = self.dispatch(conn, frame, rebind) {
+            self.refuse(conn, receipt, refused, Some(frame));
         }
     }
 
@@ -209,6 +209,18 @@ impl Engine {
         };
         let (conn, ack) = (sub.conn, sub.ack);
         let dialect = &self.scenario.dialect;
+        let usual = !(dialect.jms_headers || dialect.no_escapes || dialect.trailing_lf);
+        let alike = usual && ack == AckMode::Auto && item.deliveries == 0;
+        if alike && self.is_unwatched() {
+            let shared = item.message.shared(dialect.content_length);
+            if self.deliver_shared(no, &shared) {
+                return;
+            }
+        }
+        let Some(sub) = self.hub.subs.get(&no).map(|sub| &sub.wish) else {
+            return;
+        };
+        let dialect = &self.scenario.dialect;
         let Some(c) = self.conns.get_mut(&conn) else {
             return;
         };
@@ -239,12 +251,7 @@ impl Engine {
                 .with("timestamp", millis.to_string());
         }
         frame.headers.extend(message.headers.iter().cloned());
-        let measured = match dialect.content_length {
-            ContentLength::Always => true,
-            ContentLength::WithBody => !message.body.is_empty(),
-            ContentLength::AsSent => message.measured,
-        };
-        if measured {
+        if message.is_measured(dialect.content_length) {
             frame = frame.with("content-length", message.body.len().to_string());
         }
         frame = frame.body(message.body.as_slice());

@@ -86,6 +86,10 @@ impl Silences {
         self.0.push((pattern, until));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn covers(&self, destination: &str, now: Duration) -> bool {
         self.0.iter().any(|(pattern, until)| {
             until.is_none_or(|until| now < until) && glob(pattern, destination)
@@ -224,6 +228,19 @@ pub(super) struct Shapes {
     /// FIN comes after so many octets of the next WebSocket frame.
     pub(super) cut: Option<usize>,
     pub(super) turn: bool,
+}
+
+impl Shapes {
+    /// Whether frames are laid on the wire one by one, whole.
+    pub(super) fn are_plain(&self) -> bool {
+        let set = self.split.is_set()
+            || self.frag.is_set()
+            || self.join.is_set()
+            || self.kind.is_set()
+            || self.head.is_set()
+            || self.drip.is_set();
+        !set && self.joined.0 == 0 && self.cut.is_none()
+    }
 }
 
 /// A setting that holds for a number of frames, or for good.

@@ -1,11 +1,14 @@
 //! Queues and subscriptions: data only.
 
+use super::delivery::Label;
 use super::message::Item;
 use super::topics::Topics;
 use crate::dialect::Wildcards;
 use crate::script::Bounds;
 use crate::selector::Selector;
+use crate::wire::Version;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// Where a message goes, or a subscription comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +50,22 @@ pub(super) struct Sub {
     parked: bool,
     /// Whether a drop was noted already.
     pub(super) noted: bool,
+    label: Option<Arc<Label>>,
 }
 
 impl Sub {
+    /// Its header, as it stands on the wire.
+    pub(super) fn label(&mut self, version: Version) -> Arc<Label> {
+        match &self.label {
+            Some(label) if label.is_for(version) => Arc::clone(label),
+            Some(_) | None => {
+                let label = Arc::new(Label::new(self.wish.id.as_deref(), version));
+                self.label = Some(Arc::clone(&label));
+                label
+            }
+        }
+    }
+
     fn wants(&self, item: &Item) -> bool {
         let selector = self.wish.selector.as_ref();
         selector.is_none_or(|s| s.wants(&*item.message))
@@ -144,6 +160,7 @@ impl Hub {
             backlog: VecDeque::new(),
             parked: false,
             noted: false,
+            label: None,
         };
         self.subs.insert(no, sub);
         no

@@ -6,6 +6,7 @@ use super::run::{Cx, Event, Run};
 use super::{Engine, Output};
 use crate::transcript::{Note, What};
 use crate::wire::Frame;
+use std::sync::Arc;
 
 impl Engine {
     pub(super) fn on_message(&mut self, conn: u64, octets: &[u8], binary: bool) {
@@ -75,19 +76,20 @@ impl Engine {
     }
 
     pub(super) fn on_frame(&mut self, conn: u64, frame: Frame) {
-        self.record(conn, What::Recv(frame.clone()));
+        let frame = Arc::new(frame);
+        self.journal.push_recv(self.now, conn, Arc::clone(&frame));
         let Some(c) = self.conns.get_mut(&conn) else {
             return;
         };
         c.frames_in += 1;
         let count = c.frames_in;
         if !self.watches.recv {
-            self.process(conn, frame, false);
+            self.process(conn, &frame, false);
             return;
         }
         let mut actions = self.fire(conn, Event::Recv(&frame));
         actions.extend(self.fire(conn, Event::FramesIn(count)));
-        self.run(Run::new(conn, Cx::Recv(frame), actions));
+        self.run(Run::new(conn, Cx::Recv(Frame::clone(&frame)), actions));
     }
 
     pub(super) fn on_ping(&mut self, conn: u64, octets: &[u8]) {

@@ -1,5 +1,7 @@
 //! Messages as they were published.
 
+use super::delivery::Shared;
+use crate::dialect::ContentLength;
 use crate::selector::{Fields, Source, Value};
 use crate::wire::Frame;
 use std::borrow::Cow;
@@ -18,6 +20,34 @@ pub(super) struct Message {
     pub(super) measured: bool,
     /// The fields of a JSON body: read at most once, and only for a selector.
     pub(super) fields: OnceLock<Fields>,
+    /// What all its deliveries share: made at most once.
+    pub(super) shared: OnceLock<Arc<Shared>>,
+}
+
+impl Message {
+    /// Whether its deliveries have a content-length.
+    pub(super) fn is_measured(&self, rule: ContentLength) -> bool {
+        match rule {
+            ContentLength::Always => true,
+            ContentLength::WithBody => !self.body.is_empty(),
+            ContentLength::AsSent => self.measured,
+        }
+    }
+
+    /// What all its deliveries share that differ in nothing else.
+    pub(super) fn shared(&self, rule: ContentLength) -> Arc<Shared> {
+        let make = || {
+            let mut frame = Frame::new("MESSAGE")
+                .with("message-id", format!("m-{}", self.no))
+                .with("destination", self.destination.as_str());
+            frame.headers.extend(self.headers.iter().cloned());
+            if self.is_measured(rule) {
+                frame = frame.with("content-length", self.body.len().to_string());
+            }
+            Arc::new(Shared::new(frame.body(self.body.as_slice())))
+        };
+        Arc::clone(self.shared.get_or_init(make))
+    }
 }
 
 /// A message on its way, with how often it was delivered.

@@ -12,6 +12,7 @@ mod act;
 mod beats;
 mod broker;
 mod conn;
+mod delivery;
 mod destination;
 mod durable;
 mod events;
@@ -33,6 +34,7 @@ mod triggers;
 mod upgrade;
 mod web;
 
+pub(crate) use delivery::{Delivery, Step};
 pub use io::{Input, Output, Plan};
 pub use relay::{FromUpstream, ToUpstream};
 
@@ -41,6 +43,7 @@ use crate::script::{Origin, Rule, Scenario, Stage};
 use crate::transcript::{How, Journal, Note, Transcript, What};
 use crate::wire::Frame;
 use conn::{Conn, Silences};
+use delivery::Steps;
 use durable::Binding;
 use hub::Hub;
 use run::{Cx, Event, Run};
@@ -87,7 +90,7 @@ pub struct Engine {
     refusals: u64,
     triggers: VecDeque<(u64, Pending)>,
     web: Web,
-    outputs: VecDeque<Output>,
+    outputs: Steps,
     journal: Journal,
     rng: Rng,
     issued: u64,
@@ -184,7 +187,7 @@ impl Engine {
             refusals: 0,
             triggers: VecDeque::new(),
             web: Web::new(&scenario),
-            outputs: VecDeque::new(),
+            outputs: Steps::default(),
             journal: Journal::new(bounds.transcript, bounds.transcript_octets),
             rng: Rng::new(scenario.seed),
             issued: 0,
@@ -300,6 +303,15 @@ impl Engine {
 
     /// The next thing to do; `None` until the next [`Engine::handle`].
     pub fn poll(&mut self) -> Option<Output> {
+        let step = self.next_step();
+        if step.is_none() {
+            self.journal.wake();
+        }
+        step.map(Step::output)
+    }
+
+    /// The same, with deliveries as they are shared.
+    pub(crate) fn next_step(&mut self) -> Option<Step> {
         self.outputs.pop_front()
     }
 

@@ -220,7 +220,7 @@ impl Engine {
             }
             Cx::Recv(frame) => {
                 for _ in 0..run.copies {
-                    self.process(conn, frame.clone(), run.rebind);
+                    self.process(conn, frame, run.rebind);
                 }
             }
             Cx::Send { frame, .. } => {

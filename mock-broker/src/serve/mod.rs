@@ -175,6 +175,7 @@ impl Server {
                 self.tell(Input::Timeout);
             }
             self.flush_all();
+            self.engine.journal().wake();
         }
     }
 

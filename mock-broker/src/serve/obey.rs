@@ -2,7 +2,7 @@
 
 use super::sock::{Flushed, Stage};
 use super::{Alarm, Server, token};
-use crate::engine::{Input, Output, Plan};
+use crate::engine::{Delivery, Input, Output, Plan, Step};
 use crate::faults::{Chunk, lay, pour};
 use crate::http::{self, Response};
 use crate::transcript::{How, Note};
@@ -26,8 +26,11 @@ impl Server {
         if std::mem::replace(&mut self.obeying, true) {
             return;
         }
-        while let Some(output) = self.engine.poll() {
-            self.apply(output);
+        while let Some(step) = self.engine.next_step() {
+            match step {
+                Step::Output(output) => self.apply(output),
+                Step::Deliver { conn, delivery } => self.deliver(conn, &delivery),
+            }
         }
         self.obeying = false;
     }
@@ -231,18 +234,42 @@ impl Server {
         self.push(conn, Chunk::octets(wire));
     }
 
+    /// Puts a message on its way to one of those that share it.
+    fn deliver(&mut self, conn: u64, delivery: &Delivery) {
+        if let Some(sock) = self.socks.get_mut(&conn).filter(|s| !s.overflown) {
+            let opcode = if delivery.is_text() {
+                ws::Opcode::Text
+            } else {
+                ws::Opcode::Binary
+            };
+            sock.push_message(opcode, &delivery.parts());
+            self.see_to(conn);
+        }
+    }
+
     /// Puts something on its way. A peer that does not read is given up; into
     /// a black hole no more is poured than it can hold.
     pub(super) fn push(&mut self, conn: u64, chunk: Chunk) {
+        if let Some(sock) = self.socks.get_mut(&conn).filter(|s| !s.overflown) {
+            sock.push(chunk);
+            self.see_to(conn);
+        }
+    }
+
+    /// Sees to it that what was put on its way leaves, and that it is bounded.
+    fn see_to(&mut self, conn: u64) {
         let bound = self.engine.scenario().bounds.out;
-        let Some(sock) = self.socks.get_mut(&conn).filter(|s| !s.overflown) else {
+        let Some(sock) = self.socks.get_mut(&conn) else {
             return;
         };
-        sock.push(chunk);
-        // What the socket takes now does not count.
-        if sock.waiting > bound || (sock.waiting >= FULL && sock.writable) {
-            self.flush(conn);
+        if !std::mem::replace(&mut sock.dirty, true) {
+            self.unflushed.push_back(conn);
         }
+        if sock.waiting <= bound && (sock.waiting < FULL || !sock.writable) {
+            return;
+        }
+        // What the socket takes now does not count.
+        self.flush(conn);
         self.mark(conn);
         let Some(sock) = self.socks.get_mut(&conn).filter(|s| s.waiting > bound) else {
             return;

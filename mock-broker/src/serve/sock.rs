@@ -3,7 +3,7 @@
 use crate::faults::Chunk;
 use crate::script::{Direction, TlsFault};
 use crate::transcript::How;
-use crate::ws::Reader;
+use crate::ws::{MAX_FRAME_HEAD, Opcode, Reader, write_head};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use native_tls::{HandshakeError, MidHandshakeTlsStream, TlsStream};
@@ -219,6 +219,25 @@ impl Sock {
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Puts a whole message on its way, in one frame.
+    pub(super) fn push_message(&mut self, opcode: Opcode, parts: &[&[u8]]) {
+        let length = parts.iter().map(|p| p.len()).sum::<usize>();
+        let most = length + MAX_FRAME_HEAD;
+        let room =
+            |chunk: &Chunk| matches!(chunk, Chunk::Octets(last, _) if last.len() + most <= MERGE);
+        if !self.out.back().is_some_and(room) {
+            self.out.push_back(Chunk::octets(Vec::with_capacity(most)));
+        }
+        if let Some(Chunk::Octets(last, _)) = self.out.back_mut() {
+            let before = last.len();
+            write_head(opcode, length, last);
+            for part in parts {
+                last.extend_from_slice(part);
+            }
+            self.waiting += last.len() - before;
         }
     }
 

@@ -1,6 +1,9 @@
 //! The bounded ring behind a transcript, and waiting for its entries.
 
-use super::{Entry, Transcript, What};
+use super::{Entry, Transcript, What, frame_weight};
+use crate::engine::Delivery;
+use crate::wire::Frame;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -47,12 +50,82 @@ struct Shared {
     grown: Condvar,
 }
 
+/// What [`Journal::follow_events`] saw.
+#[derive(Clone, Debug)]
+pub struct Events {
+    /// The number of the first entry that was still held; those before it were
+    /// dropped unseen.
+    pub first: u64,
+    /// The entries other than frames.
+    pub entries: Vec<Entry>,
+    /// The number of the entry to go on from.
+    pub next: u64,
+}
+
+/// An entry as it is kept: what is shared stays so until somebody looks.
+#[derive(Debug)]
+enum Kept {
+    Whole(Entry),
+    Recv(Stamp, Arc<Frame>),
+    Sent(Stamp, Delivery),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stamp {
+    seq: u64,
+    at: Duration,
+    conn: u64,
+}
+
+impl Stamp {
+    fn entry(self, what: What) -> Entry {
+        let Self { seq, at, conn } = self;
+        Entry {
+            seq,
+            at,
+            conn,
+            what,
+        }
+    }
+}
+
+impl Kept {
+    fn entry(&self) -> Cow<'_, Entry> {
+        match self {
+            Self::Whole(entry) => Cow::Borrowed(entry),
+            Self::Recv(stamp, frame) => Cow::Owned(stamp.entry(What::Recv(Frame::clone(frame)))),
+            Self::Sent(stamp, delivery) => Cow::Owned(stamp.entry(What::Sent(delivery.frame()))),
+        }
+    }
+
+    fn told(&self) -> Entry {
+        self.entry().into_owned()
+    }
+
+    fn seq(&self) -> u64 {
+        match self {
+            Self::Whole(entry) => entry.seq,
+            Self::Recv(stamp, _) | Self::Sent(stamp, _) => stamp.seq,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            Self::Whole(entry) => entry.weight(),
+            Self::Recv(_, frame) => frame_weight(frame.body.len()),
+            Self::Sent(_, delivery) => frame_weight(delivery.body_len()),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Ring {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<Kept>,
     octets: usize,
     next: u64,
     waiters: usize,
+    /// They were not yet told of what came.
+    owed: bool,
     stopped: bool,
     max_entries: usize,
     max_octets: usize,
@@ -66,6 +139,7 @@ impl Journal {
             octets: 0,
             next: 1,
             waiters: 0,
+            owed: false,
             stopped: false,
             max_entries: max_entries.max(1),
             max_octets,
@@ -81,35 +155,62 @@ impl Journal {
     }
 
     pub(crate) fn push(&self, at: Duration, conn: u64, what: What) {
+        let frame = matches!(what, What::Recv(_) | What::Sent(_));
+        self.keep(at, conn, |stamp| Kept::Whole(stamp.entry(what)));
+        if !frame {
+            self.wake();
+        }
+    }
+
+    /// Tells those who wait of the frames that came and were sent: there may be
+    /// so many that each alone is not worth it.
+    pub(crate) fn wake(&self) {
         let mut ring = self.lock();
-        let entry = Entry {
-            seq: ring.next,
-            at,
-            conn,
-            what,
-        };
-        log::trace!(target: "mock_broker", "{entry}");
+        if std::mem::take(&mut ring.owed) {
+            self.0.grown.notify_all();
+        }
+    }
+
+    /// A frame came.
+    pub(crate) fn push_recv(&self, at: Duration, conn: u64, frame: Arc<Frame>) {
+        self.keep(at, conn, |stamp| Kept::Recv(stamp, frame));
+    }
+
+    /// A frame that is shared was sent.
+    pub(crate) fn push_delivery(&self, at: Duration, conn: u64, delivery: Delivery) {
+        self.keep(at, conn, |stamp| Kept::Sent(stamp, delivery));
+    }
+
+    fn keep(&self, at: Duration, conn: u64, make: impl FnOnce(Stamp) -> Kept) {
+        let mut ring = self.lock();
+        let seq = ring.next;
+        let kept = make(Stamp { seq, at, conn });
+        if log::log_enabled!(target: "mock_broker", log::Level::Trace) {
+            log::trace!(target: "mock_broker", "{}", kept.entry());
+        }
         ring.next += 1;
-        ring.octets += entry.weight();
-        ring.entries.push_back(entry);
+        ring.octets += kept.weight();
+        ring.entries.push_back(kept);
         while ring.entries.len() > ring.max_entries
             || (ring.octets > ring.max_octets && ring.entries.len() > 1)
         {
             let weight = ring.entries.pop_front().map_or(0, |e| e.weight());
             ring.octets -= weight;
         }
-        if ring.waiters > 0 {
-            self.0.grown.notify_all();
-        }
+        ring.owed = ring.waiters > 0;
     }
 
     /// A connection goes by another number now; so does its accept.
     pub(crate) fn renumber(&self, from: u64, to: u64) {
         let mut ring = self.lock();
-        let accept = |e: &&mut Entry| e.conn == from && e.what == What::Tcp;
-        if let Some(entry) = ring.entries.iter_mut().rev().find(accept) {
-            entry.conn = to;
-        }
+        let accept = |kept: &mut Kept| match kept {
+            Kept::Whole(entry) if entry.conn == from && entry.what == What::Tcp => {
+                entry.conn = to;
+                true
+            }
+            Kept::Whole(_) | Kept::Recv(..) | Kept::Sent(..) => false,
+        };
+        ring.entries.iter_mut().rev().any(accept);
     }
 
     pub(crate) fn stop(&self) {
@@ -120,7 +221,7 @@ impl Journal {
     /// A copy of what is held now.
     pub fn snapshot(&self) -> Transcript {
         let ring = self.lock();
-        let entries: Vec<Entry> = ring.entries.iter().cloned().collect();
+        let entries: Vec<Entry> = ring.entries.iter().map(Kept::told).collect();
         Transcript {
             dropped: ring.next - 1 - entries.len() as u64,
             entries,
@@ -139,7 +240,36 @@ impl Journal {
             let skip = ring.skip_to(seq);
             let left = timeout.saturating_sub(begin.elapsed());
             if skip < ring.entries.len() || (left.is_zero() && !ring.stopped) {
-                return Ok(ring.entries.iter().skip(skip).cloned().collect());
+                return Ok(ring.entries.iter().skip(skip).map(Kept::told).collect());
+            }
+            if ring.stopped {
+                return Err(ring.give_up(begin.elapsed(), 0));
+            }
+            ring = self.sleep(ring, left);
+        }
+    }
+
+    /// The same without the frames that came and were sent, of which there may
+    /// be many more than can be looked at.
+    ///
+    /// # Errors
+    /// [`WaitError`] when the broker stopped and there are no more.
+    pub fn follow_events(&self, seq: u64, timeout: Duration) -> Result<Events, WaitError> {
+        let begin = Instant::now();
+        let mut ring = self.lock();
+        loop {
+            let skip = ring.skip_to(seq);
+            let left = timeout.saturating_sub(begin.elapsed());
+            if skip < ring.entries.len() || (left.is_zero() && !ring.stopped) {
+                let event = |kept: &Kept| match kept {
+                    Kept::Whole(entry) if !entry.is_frame() => Some(entry.clone()),
+                    Kept::Whole(_) | Kept::Recv(..) | Kept::Sent(..) => None,
+                };
+                return Ok(Events {
+                    first: ring.entries.get(skip).map_or(ring.next, Kept::seq),
+                    entries: ring.entries.iter().skip(skip).filter_map(event).collect(),
+                    next: ring.next,
+                });
             }
             if ring.stopped {
                 return Err(ring.give_up(begin.elapsed(), 0));
@@ -172,11 +302,11 @@ impl Journal {
         let mut ring = self.lock();
         loop {
             let skip = ring.skip_to(seq);
-            for entry in ring.entries.iter().skip(skip) {
-                if pred(entry) {
+            for entry in ring.entries.iter().skip(skip).map(Kept::entry) {
+                if pred(&entry) {
                     found += 1;
                     if found >= nth.max(1) {
-                        return Ok(entry.clone());
+                        return Ok(entry.into_owned());
                     }
                 }
             }
@@ -198,13 +328,13 @@ impl Ring {
             waited,
             found,
             seen: self.next - 1,
-            last: self.entries.iter().skip(skip).cloned().collect(),
+            last: self.entries.iter().skip(skip).map(Kept::told).collect(),
         }
     }
 
     /// How many held entries come before `seq`.
     fn skip_to(&self, seq: u64) -> usize {
-        let first = self.entries.front().map_or(self.next, |e| e.seq);
+        let first = self.entries.front().map_or(self.next, Kept::seq);
         usize::try_from(seq.saturating_sub(first)).unwrap_or(usize::MAX)
     }
 }

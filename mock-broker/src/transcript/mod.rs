@@ -2,7 +2,7 @@
 
 mod journal;
 
-pub use journal::{Journal, WaitError};
+pub use journal::{Events, Journal, WaitError};
 
 use crate::http::{Headers, shown_path};
 use crate::wire::Frame;
@@ -347,9 +347,13 @@ impl Entry {
         }
     }
 
+    fn is_frame(&self) -> bool {
+        self.received().is_some() || self.sent().is_some()
+    }
+
     fn weight(&self) -> usize {
         match &self.what {
-            What::Recv(frame) | What::Sent(frame) => 200 + frame.body.len(),
+            What::Recv(frame) | What::Sent(frame) => frame_weight(frame.body.len()),
             What::Request { body, .. } => 200 + body.len(),
             What::Tcp
             | What::Upgrade { .. }
@@ -371,6 +375,11 @@ impl Entry {
             | What::Closed(_) => 100,
         }
     }
+}
+
+/// How much an entry of a frame weighs.
+fn frame_weight(body: usize) -> usize {
+    200 + body
 }
 
 /// A copy of what happened, oldest first.

@@ -3,7 +3,7 @@
 use super::window::{End, State, Window, shown};
 use super::{Outcome, Report, Verdict};
 use crate::script::{Assertion, Scenario};
-use crate::transcript::{Entry, What};
+use crate::transcript::{Entry, Events, What};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +52,22 @@ impl Judge {
     /// The number of the entry that is wanted next.
     pub fn wants(&self) -> u64 {
         self.next
+    }
+
+    /// Whether any assertion is about frames. If none is, a program that runs
+    /// long may pass the frames over, see [`Judge::see_events`].
+    pub fn minds_frames(&self) -> bool {
+        !self.scenario.expect.is_empty()
+    }
+
+    /// Takes the next entries but for the frames among them.
+    pub fn see_events(&mut self, events: &Events) {
+        self.missed += events.first.saturating_sub(self.next);
+        for entry in &events.entries {
+            self.next = self.next.max(entry.seq);
+            self.see(entry);
+        }
+        self.next = self.next.max(events.next);
     }
 
     /// Takes the next entry; those that were seen already are passed over.

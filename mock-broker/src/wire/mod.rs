@@ -218,6 +218,11 @@ fn is_raw(command: &str) -> bool {
 }
 
 fn escape(text: &str, escapes: Escapes, out: &mut Vec<u8>) {
+    let plain = |o: u8| !matches!(o, b'\\' | b'\n' | b':' | b'\r');
+    if escapes == Escapes::None || text.bytes().all(plain) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
     for &octet in text.as_bytes() {
         match (octet, escapes) {
             (_, Escapes::None) => out.push(octet),
