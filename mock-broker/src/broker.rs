@@ -1,6 +1,6 @@
 //! The handle: a broker on a thread of its own.
 
-use crate::engine::{Engine, token_text};
+use crate::engine::{Control, Engine, token_text};
 use crate::http::shown_path;
 use crate::proxy::{Upstream, UpstreamError};
 use crate::script::Scenario;
@@ -11,7 +11,7 @@ use crate::verdict::{Judge, Report};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -38,6 +38,8 @@ pub struct Listen {
     pub port: u16,
     /// Whether TLS is spoken.
     pub tls: bool,
+    /// Where the control API and the page are (default: on the same port).
+    pub control: Control,
 }
 
 /// A running broker. It stops when it is dropped.
@@ -45,8 +47,11 @@ pub struct MockBroker {
     shared: Arc<Shared>,
     journal: Journal,
     sessions: Arc<AtomicUsize>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+    /// It has ended, and by request.
+    stopped: Arc<AtomicBool>,
     listen: Listen,
+    control: Option<u16>,
     ca_pem: Option<String>,
     path: String,
     scenario: Arc<Scenario>,
@@ -69,7 +74,11 @@ impl MockBroker {
     /// # Errors
     /// [`StartError`] if the port cannot be opened or no certificate be made.
     pub fn start_tls(scenario: Scenario) -> Result<Self, StartError> {
-        Self::start_at(scenario, Listen { port: 0, tls: true })
+        let listen = Listen {
+            tls: true,
+            ..Listen::default()
+        };
+        Self::start_at(scenario, listen)
     }
 
     /// Starts a broker.
@@ -133,26 +142,34 @@ impl MockBroker {
         if let Some(target) = target {
             server.upstream(target);
         }
+        let control = server.control(listen.control)?;
         let listen = Listen {
             port: server.number(),
-            tls: listen.tls,
+            ..listen
         };
         let shared = server.shared();
         let guard = StopsJournal(journal.clone());
+        let stopped = Arc::new(AtomicBool::new(false));
+        let well = Arc::clone(&stopped);
         let thread = std::thread::Builder::new()
             .name("mock-broker".to_owned())
             .spawn(move || {
                 let _guard = guard;
-                if let Err(error) = server.run() {
+                let result = server.run();
+                well.store(result.is_ok(), Ordering::Release);
+                if let Err(error) = &result {
                     log::error!("the broker died: {error}");
                 }
+                result
             })?;
         Ok(Self {
             shared,
             journal,
             sessions,
             thread: Some(thread),
+            stopped,
             listen,
+            control,
             ca_pem,
             path,
             scenario: asserted,
@@ -169,6 +186,19 @@ impl MockBroker {
             ("ws", "127.0.0.1")
         };
         format!("{scheme}://{host}:{}{}", self.listen.port, self.path)
+    }
+
+    /// Where the page for people is, for example `http://127.0.0.1:4711/`, and
+    /// under it the control API; `GET control/` prints what there is. `None` if
+    /// it was turned off.
+    pub fn control_url(&self) -> Option<String> {
+        let port = self.control?;
+        let here = self.listen.control == Control::Here;
+        Some(if here && self.listen.tls {
+            format!("https://localhost:{port}/")
+        } else {
+            format!("http://127.0.0.1:{port}/")
+        })
     }
 
     /// The port.
@@ -350,14 +380,22 @@ impl MockBroker {
         self.journal.snapshot()
     }
 
-    /// Waits until the broker's thread ends, which it does only by accident:
-    /// for programs that are nothing but a broker.
-    pub fn wait(mut self) {
-        if let Some(thread) = self.thread.take() {
-            if thread.join().is_err() {
-                log::error!("the broker's thread panicked");
-            }
-        }
+    /// Whether the broker has ended because the control API told it to.
+    pub fn was_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Waits until the broker is told to stop by the control API: for programs
+    /// that are nothing but a broker.
+    ///
+    /// # Errors
+    /// The broker died by itself.
+    pub fn wait(mut self) -> io::Result<()> {
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
+        let panicked = |_| Err(io::Error::other("the broker's thread panicked"));
+        thread.join().unwrap_or_else(panicked)
     }
 
     fn join(&mut self) {

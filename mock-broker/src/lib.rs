@@ -48,6 +48,7 @@ mod ws;
 
 pub use broker::{Listen, MockBroker, StartError};
 pub use dialect::Dialect;
+pub use engine::Control;
 pub use proxy::{Upstream, UpstreamError};
 pub use script::act::{self, *};
 pub use script::on::{self, recv, sending};

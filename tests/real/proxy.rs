@@ -46,7 +46,10 @@ fn a_session_passes_as_if_there_were_no_proxy() {
 
     let upstream = Upstream::new(&node.secure_url()).unwrap();
     let upstream = upstream.ca_pem(&node.authority());
-    let listen = Listen { port: 0, tls: true };
+    let listen = Listen {
+        tls: true,
+        ..Listen::default()
+    };
     let secure = MockBroker::proxy_at(&upstream, Scenario::default(), listen).unwrap();
     let client = through(&secure).tls_root(secure.ca_pem().unwrap());
     work(client.connect().unwrap(), "/queue/proxy-secure");

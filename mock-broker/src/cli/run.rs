@@ -4,10 +4,11 @@ use super::junit::junit;
 use super::{Failure, write};
 use clap::Args;
 use hobnail_mock_broker::script::Span;
-use hobnail_mock_broker::{Entry, Listen, MockBroker, Report, Scenario, Upstream, What};
+use hobnail_mock_broker::{Control, Entry, Listen, MockBroker, Report, Scenario, Upstream, What};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,12 +48,32 @@ pub(crate) struct RunArgs {
     /// End when a client has come and none has been there for so long.
     #[arg(long, value_name = "TIME", value_parser = span)]
     until_idle: Option<Duration>,
+    /// Put the control API and the page on a port of their own (0 is any free
+    /// one); the second line of output is their URL. Without it they are on the
+    /// broker's port, at / and /control/.
+    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    control: Option<SocketAddr>,
+    /// No control API and no page.
+    #[arg(long, conflicts_with = "control")]
+    no_control: bool,
     /// Write the report as JSON to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the report as JUnit XML to this file.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+}
+
+/// `127.0.0.1:0`, and nothing that others could reach.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let at: SocketAddr = text
+        .parse()
+        .map_err(|_| "not an address such as 127.0.0.1:0".to_owned())?;
+    if at.ip() == Ipv4Addr::LOCALHOST {
+        Ok(at)
+    } else {
+        Err("only 127.0.0.1: whoever reaches it controls the broker".to_owned())
+    }
 }
 
 fn span(text: &str) -> Result<Duration, String> {
@@ -79,6 +100,11 @@ pub(crate) fn run(
     let listen = Listen {
         port: run.port,
         tls: run.tls,
+        control: match (run.no_control, run.control) {
+            (true, _) => Control::Off,
+            (false, Some(at)) => Control::Port(at.port()),
+            (false, None) => Control::Here,
+        },
     };
     let broker = match upstream {
         Some(upstream) => MockBroker::proxy_at(upstream, scenario, listen),
@@ -92,6 +118,9 @@ pub(crate) fn run(
         write(file, &format!("{}\n", broker.port()))?;
     }
     say(&broker.url())?;
+    if let (Some(_), Some(url)) = (run.control, broker.control_url()) {
+        say(&url)?;
+    }
     let report = watch(&broker, run, &over)?;
     say(&report.to_string())?;
     if let Some(file) = &run.json {
@@ -110,9 +139,19 @@ fn watch(broker: &MockBroker, run: &RunArgs, over: &AtomicBool) -> Result<Report
     loop {
         let left = run.span.map_or(STEP, |s| s.saturating_sub(broker.age()));
         let (from, step) = (judge.wants(), STEP.min(left));
-        let died = |_| Failure::broken("the broker died");
+        // The server is gone: somebody stopped it by the control API, or it died.
+        let gone = |judge: &Judge| {
+            if broker.was_stopped() {
+                Ok(judge.report(broker.age()))
+            } else {
+                Err(Failure::broken("the broker died"))
+            }
+        };
         if run.trace || judge.minds_frames() {
-            for entry in &broker.journal().follow(from, step).map_err(died)? {
+            let Ok(entries) = broker.journal().follow(from, step) else {
+                return gone(&judge);
+            };
+            for entry in &entries {
                 judge.see(entry);
                 presence.see(entry);
                 if run.trace {
@@ -121,7 +160,9 @@ fn watch(broker: &MockBroker, run: &RunArgs, over: &AtomicBool) -> Result<Report
             }
         } else {
             // Under load the frames alone would keep a core busy.
-            let events = broker.journal().follow_events(from, step).map_err(died)?;
+            let Ok(events) = broker.journal().follow_events(from, step) else {
+                return gone(&judge);
+            };
             events.entries.iter().for_each(|entry| presence.see(entry));
             judge.see_events(&events);
         }

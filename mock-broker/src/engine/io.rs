@@ -150,6 +150,21 @@ pub enum Output {
         /// How it is laid on the wire.
         how: Plan,
     },
+    /// Answer the request with this, but for its body: that comes from
+    /// [`Engine::more`](super::Engine::more), asked again and again.
+    HttpStream {
+        /// The connection.
+        conn: u64,
+        /// The answer.
+        response: Response,
+    },
+    /// The body of such an answer is whole: end the connection.
+    HttpEnd {
+        /// The connection.
+        conn: u64,
+    },
+    /// Stop the broker, after what is on its way.
+    Stop,
     /// The connection speaks plain HTTP and goes by another number from now
     /// on. Its old one, if it is the newest, is that of the next connection.
     Plain {

@@ -37,10 +37,11 @@ mod web;
 pub(crate) use delivery::{Delivery, Step};
 pub use io::{Input, Output, Plan};
 pub use relay::{FromUpstream, ToUpstream};
+pub use web::Control;
 
 use crate::rng::Rng;
 use crate::script::{Origin, Rule, Scenario, Stage};
-use crate::transcript::{How, Journal, Note, Transcript, What};
+use crate::transcript::{How, Journal, Note, Transcript, What, plain_number};
 use crate::wire::Frame;
 use conn::{Conn, Silences};
 use delivery::Steps;
@@ -143,6 +144,8 @@ enum Timer {
     Handshake {
         conn: u64,
     },
+    /// Those who watch have waited for the next picture.
+    Watch,
     Resume(Box<Run>),
     Storm(Box<Gale>),
 }
@@ -392,6 +395,7 @@ impl Engine {
                     }
                 }
                 Timer::Handshake { conn } => self.handshake_due(conn),
+                Timer::Watch => {}
                 Timer::Resume(run) => self.resume(*run),
                 Timer::Storm(gale) => self.blow(*gale),
             }
@@ -434,6 +438,9 @@ impl Engine {
         self.record(conn, What::Tcp);
         let due = now.saturating_add(self.scenario.bounds.handshake);
         self.arm(due, Timer::Handshake { conn });
+        if plain_number(conn).is_some() {
+            return;
+        }
         self.arm_rules(conn, &Origin::Tcp);
         let actions = self.fire(conn, Event::Stage(Stage::Tcp));
         self.run(Run::new(conn, Cx::None, actions));
@@ -445,6 +452,7 @@ impl Engine {
         }
         self.over(conn);
         self.record(conn, What::Closed(how.clone()));
+        self.forget_plain(conn);
         let actions = self.fire(conn, Event::Stage(Stage::Closed));
         self.run(Run::new(conn, Cx::None, actions));
         self.conns.remove(&conn);

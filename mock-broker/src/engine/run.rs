@@ -3,6 +3,7 @@
 use super::session::Entry;
 use super::{Engine, Timer};
 use crate::script::{Action, Corrupt, Stage};
+use crate::transcript::plain_number;
 use crate::wire::Frame;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -107,6 +108,10 @@ impl Engine {
     /// The actions of all rules that an event fires, in order.
     pub(super) fn fire(&mut self, conn: u64, event: Event<'_>) -> VecDeque<Action> {
         let mut actions = VecDeque::new();
+        // Plain HTTP has rules of its own.
+        if plain_number(conn).is_some() {
+            return actions;
+        }
         let rules = Arc::clone(&self.rules);
         // Which rules are meant is settled before any of them does something.
         for (i, rule) in rules.iter().enumerate() {

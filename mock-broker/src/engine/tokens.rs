@@ -44,6 +44,17 @@ impl Tokens {
         !token.dead
     }
 
+    /// How many live tokens a name stands for, see [`Tokens::expire`].
+    pub(super) fn live(&self, name: &str, now: Duration) -> usize {
+        let meant = |key: &str, token: &Token| {
+            name == "all" || key == name || token.identity.as_deref() == Some(name)
+        };
+        let live = |token: &Token| !token.dead && token.ends > now;
+        let all = self.0.iter();
+        all.filter(|(key, token)| meant(key, token) && live(token))
+            .count()
+    }
+
     /// Ends tokens by their own name, by their identity, or `"all"`.
     pub(super) fn expire(&mut self, name: &str) {
         for (key, token) in &mut self.0 {

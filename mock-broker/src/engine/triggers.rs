@@ -4,7 +4,7 @@ use super::conn::{Gathered, Phase};
 use super::run::{Cx, Event, Run};
 use super::{Engine, Pending, Timer};
 use crate::script::{Conns, Origin, Rule, Trigger};
-use crate::transcript::What;
+use crate::transcript::{What, plain_number};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +158,9 @@ impl Engine {
     /// Fires what waits for a mark, or counts from it.
     fn on_mark(&mut self, conn: u64, name: &str) {
         self.conditions.marks.insert(name.to_owned());
+        // A mark from outside of STOMP is like a signal.
+        let outside = plain_number(conn).is_some();
+        let conn = if outside { 0 } else { conn };
         let rules = Arc::clone(&self.rules);
         for (i, rule) in rules.iter().enumerate() {
             if !matches!(&rule.trigger, Trigger::Mark(m) if m == name) {
@@ -165,7 +168,7 @@ impl Engine {
             }
             // A rule for any connection follows the one that set the mark; a
             // rule for certain ones means those.
-            if rule.conns != Conns::Any {
+            if outside || rule.conns != Conns::Any {
                 self.fire_on_open(i, 0);
             } else if self.is_in_state(rule, conn) {
                 self.fire_rule(i, conn);

@@ -73,9 +73,7 @@ impl Engine {
             truncate: c.shapes.cut.take(),
             ..Plan::default()
         };
-        let head = c.request.as_ref().is_some_and(|r| r.method == "HEAD");
-        self.fill(conn, &mut response);
-        if head {
+        if self.is_head(conn) {
             let length = response.body.len().to_string();
             response.headers.push(("Content-Length".to_owned(), length));
             response.body.clear();

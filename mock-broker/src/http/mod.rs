@@ -131,6 +131,11 @@ impl Request {
         self.path.split('?').next().unwrap_or_default()
     }
 
+    /// The names and values of the query, decoded.
+    pub(crate) fn query(&self) -> Vec<(String, String)> {
+        pairs(self.path.split_once('?').map_or("", |(_, query)| query))
+    }
+
     /// Whether it asks for a WebSocket.
     pub(crate) fn wants_upgrade(&self) -> bool {
         self.headers.has_token("Upgrade", "websocket")
@@ -210,6 +215,16 @@ impl Response {
 
     /// The octets of the answer; the connection ends after it.
     pub(crate) fn encode(&self) -> Vec<u8> {
+        self.encode_with(true)
+    }
+
+    /// The head of an answer whose length is not known: it ends with the
+    /// connection.
+    pub(crate) fn encode_head(&self) -> Vec<u8> {
+        self.encode_with(false)
+    }
+
+    fn encode_with(&self, length: bool) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -220,7 +235,7 @@ impl Response {
                 .any(|(n, _)| n.eq_ignore_ascii_case(name))
         };
         // A 204 has no body, and must not speak of one (RFC 9110, 8.6).
-        if !has("content-length") && self.status != 204 {
+        if length && !has("content-length") && self.status != 204 {
             head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
         }
         if !has("connection") {

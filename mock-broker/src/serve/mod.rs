@@ -6,7 +6,7 @@ mod port;
 mod sock;
 mod up;
 
-use crate::engine::{Engine, Input, Plan};
+use crate::engine::{Control, Engine, Input, Plan};
 use crate::faults::Chunk;
 use crate::http::{self, Parsed, Response};
 use crate::proxy::Target;
@@ -26,7 +26,8 @@ use std::time::{Duration, Instant};
 use up::Up;
 
 const WAKER: Token = Token(2);
-const FIRST: usize = 3;
+const CONTROL: Token = Token(3);
+const FIRST: usize = 4;
 /// Octets read from one connection before the others have their turn.
 const TURN: usize = 256 << 10;
 /// Connections at most.
@@ -73,6 +74,11 @@ pub(crate) struct Server {
     /// Connections could not be accepted; try again.
     starved: bool,
     obeying: bool,
+    /// Some who watch can take more at once.
+    pumping: bool,
+    stopping: bool,
+    /// The port of the control API, if it has one of its own.
+    control: Option<Port>,
 }
 
 /// How the poll names a connection.
@@ -111,7 +117,25 @@ impl Server {
             buffer: vec![0; 64 << 10],
             starved: false,
             obeying: false,
+            pumping: false,
+            stopping: false,
+            control: None,
         })
+    }
+
+    /// Puts the control API where it is to be; says on which port.
+    pub(crate) fn control(&mut self, control: Control) -> io::Result<Option<u16>> {
+        self.engine.set_control(control);
+        match control {
+            Control::Here => Ok(Some(self.number())),
+            Control::Off => Ok(None),
+            Control::Port(port) => {
+                let port = Port::for_control(self.poll.registry(), port, CONTROL)?;
+                let number = port.number();
+                self.control = Some(port);
+                Ok(Some(number))
+            }
+        }
     }
 
     /// Passes everything on to a broker; the engine must be a proxy's.
@@ -149,6 +173,7 @@ impl Server {
                 match event.token() {
                     WAKER => {}
                     Token(door @ (0 | 1)) => self.accept(Token(door)),
+                    CONTROL => self.accept_control(),
                     Token(n) if n & up::UPSTREAM != 0 => {
                         self.wake_up((n & !up::UPSTREAM) as u64, event);
                     }
@@ -158,6 +183,7 @@ impl Server {
             if std::mem::take(&mut self.starved) {
                 self.accept(Token(0));
                 self.accept(Token(1));
+                self.accept_control();
             }
             for _ in 0..self.ready.len() {
                 if let Some(conn) = self.ready.pop_front() {
@@ -174,8 +200,13 @@ impl Server {
             if self.engine.next_deadline().is_some_and(|at| at <= now) {
                 self.tell(Input::Timeout);
             }
+            self.pump();
             self.flush_all();
             self.engine.journal().wake();
+            if self.stopping {
+                self.stop();
+                return Ok(());
+            }
         }
     }
 
@@ -184,7 +215,7 @@ impl Server {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || !self.ready_ups.is_empty() {
+        if !self.ready.is_empty() || !self.ready_ups.is_empty() || self.pumping {
             return Some(Duration::ZERO);
         }
         let retry = self.starved.then(|| self.now() + Duration::from_millis(50));
@@ -274,6 +305,35 @@ impl Server {
             }
             self.next += 1;
             let sock = Sock::new(stream, self.tls.is_some(), self.max_message());
+            self.socks.insert(conn, sock);
+            self.tell(Input::Tcp { conn });
+            self.enqueue(conn);
+        }
+    }
+
+    fn accept_control(&mut self) {
+        while let Some(port) = &self.control {
+            let mut stream = match port.accept(CONTROL) {
+                Ok(stream) => stream,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(error) => {
+                    log::warn!("accept: {error}");
+                    self.starved = true;
+                    return;
+                }
+            };
+            if self.socks.len() >= MOST {
+                continue;
+            }
+            let conn = self.engine.control_conn();
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            let registry = self.poll.registry();
+            if let Err(error) = registry.register(&mut stream, token(conn), interest) {
+                log::warn!("register: {error}");
+                continue;
+            }
+            let sock = Sock::new(stream, false, self.max_message());
             self.socks.insert(conn, sock);
             self.tell(Input::Tcp { conn });
             self.enqueue(conn);

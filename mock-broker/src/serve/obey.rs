@@ -1,6 +1,6 @@
 //! Doing what the engine wants: what goes out, and how connections end.
 
-use super::sock::{Flushed, Stage};
+use super::sock::{Flushed, Sock, Stage};
 use super::{Alarm, Server, token};
 use crate::engine::{Delivery, Input, Output, Plan, Step};
 use crate::faults::{Chunk, lay, pour};
@@ -11,6 +11,10 @@ use std::time::Duration;
 
 /// How long the peer's Close and its FIN are awaited.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Octets that may wait for one who watches.
+const ROOM: usize = 64 << 10;
+/// Pieces for one who watches before the others have their turn.
+const ROUNDS: usize = 8;
 /// How long a socket whose two ends are both done may linger.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -87,6 +91,18 @@ impl Server {
                 response,
                 how,
             } => self.answer(conn, &response, &how),
+            Output::HttpStream { conn, response } => {
+                if let Some(sock) = self.socks.get_mut(&conn) {
+                    sock.stage = Stage::Deaf;
+                }
+                self.push(conn, Chunk::octets(response.encode_head()));
+            }
+            Output::HttpEnd { conn } => {
+                self.end(conn, How::Http);
+                self.push(conn, Chunk::Fin);
+                self.hurry(conn);
+            }
+            Output::Stop => self.stopping = true,
             Output::Plain { conn, plain } => self.rename(conn, plain),
             Output::Stall { conn } => {
                 if let Some(sock) = self.socks.get_mut(&conn) {
@@ -189,6 +205,31 @@ impl Server {
                 self.starved = true;
             }
         }
+    }
+
+    /// Lets answers without a known end go on, where the socket can take more.
+    pub(super) fn pump(&mut self) {
+        self.pumping = false;
+        for conn in self.engine.watchers() {
+            for round in 0.. {
+                let has_room = |s: &Sock| s.waiting < ROOM;
+                if !self.socks.get(&conn).is_some_and(has_room) {
+                    break;
+                }
+                if round == ROUNDS {
+                    // The others have their turn first.
+                    self.pumping = true;
+                    break;
+                }
+                let now = self.now();
+                let Some(octets) = self.engine.more(now, conn) else {
+                    break;
+                };
+                self.push(conn, Chunk::octets(octets));
+                self.flush(conn);
+            }
+        }
+        self.obey();
     }
 
     /// Remembers how the connection will have ended; the first word counts.

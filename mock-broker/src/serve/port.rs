@@ -41,6 +41,12 @@ impl Port {
         Ok(Self(doors))
     }
 
+    /// Listens on 127.0.0.1 alone.
+    pub(super) fn for_control(registry: &Registry, port: u16, token: Token) -> io::Result<Self> {
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Ok(Self(vec![Door::open(registry, at, token)?]))
+    }
+
     pub(super) fn number(&self) -> u16 {
         self.0[0].at.port()
     }

@@ -200,6 +200,29 @@ impl Journal {
         ring.owed = ring.waiters > 0;
     }
 
+    /// The number of the next entry.
+    pub(crate) fn next(&self) -> u64 {
+        self.lock().next
+    }
+
+    /// Held entries from one number up to another, of about so many octets,
+    /// but at least one; and how many of those asked for are gone.
+    pub(crate) fn range(&self, from: u64, to: u64, octets: usize) -> (Vec<Entry>, u64) {
+        let ring = self.lock();
+        let first = ring.entries.front().map_or(ring.next, |e| e.seq);
+        let mut room = octets;
+        let entries = ring.entries.iter().skip(ring.skip_to(from));
+        let entries = entries
+            .take_while(|e| {
+                let fits = room > 0 && e.seq < to;
+                room = room.saturating_sub(e.weight());
+                fits
+            })
+            .cloned()
+            .collect();
+        (entries, first.min(to).saturating_sub(from.max(1)))
+    }
+
     /// A connection goes by another number now; so does its accept.
     pub(crate) fn renumber(&self, from: u64, to: u64) {
         let mut ring = self.lock();

@@ -1,6 +1,7 @@
 //! What happened, in one total order.
 
 mod journal;
+mod json;
 
 pub use journal::{Events, Journal, WaitError};
 

@@ -1,7 +1,7 @@
 //! One window of one assertion: from what opens it to what closes it.
 
 use crate::script::{Assertion, Claim, ConnOf, Seen};
-use crate::transcript::{Entry, What};
+use crate::transcript::{Entry, What, plain_number};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -81,7 +81,12 @@ impl Window {
 
     /// An entry is seen through the window.
     pub(super) fn see(&mut self, assertion: &Assertion, entry: &Entry) {
-        if entry.what == What::Tcp && self.next.is_none() && entry.conn != self.conn {
+        // Plain HTTP, for a token or a region's health, is no next connection.
+        if let What::Request { was, .. } = &entry.what {
+            self.next = self.next.filter(|next| next != was);
+        }
+        let stomp = plain_number(entry.conn).is_none();
+        if entry.what == What::Tcp && stomp && self.next.is_none() && entry.conn != self.conn {
             self.next = Some(entry.conn);
         }
         match &assertion.claim {

@@ -150,7 +150,7 @@ fn a_port_that_is_taken_is_an_error() {
     let broker = start(Scenario::default());
     let listen = hobnail_mock_broker::Listen {
         port: broker.port(),
-        tls: false,
+        ..Default::default()
     };
     let error = MockBroker::start_at(Scenario::default(), listen).unwrap_err();
     assert!(error.to_string().contains("cannot start"), "{error}");

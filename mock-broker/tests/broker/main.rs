@@ -7,6 +7,7 @@ mod acks;
 mod api;
 mod cli;
 mod connect;
+mod control;
 mod destinations;
 mod dialects;
 mod events;

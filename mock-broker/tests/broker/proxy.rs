@@ -102,7 +102,10 @@ fn a_session_passes_as_if_there_were_no_proxy() {
 fn tls_is_spoken_on_both_sides() {
     let broker = MockBroker::start_tls(Scenario::default()).expect("starts");
     let upstream = Upstream::new(&broker.url()).expect("a URL");
-    let listen = Listen { port: 0, tls: true };
+    let listen = Listen {
+        tls: true,
+        ..Listen::default()
+    };
     let trusting = upstream.clone().ca_pem(broker.ca_pem().expect("TLS"));
     let large = "x".repeat(3 << 20);
     for upstream in [trusting, upstream.clone().insecure(true)] {

@@ -57,10 +57,11 @@ impl Engine {
         });
     }
 
-    pub(super) fn act_http(&mut self, run: &mut Run, response: Response) {
+    pub(super) fn act_http(&mut self, run: &mut Run, mut response: Response) {
         if matches!(run.cx, Cx::Upgrade { .. } | Cx::Plain) && !run.done {
             run.done = true;
             self.fault(run.conn, format!("http {}", response.status));
+            self.fill(run.conn, &mut response);
             self.answer(run.conn, response);
         }
     }
