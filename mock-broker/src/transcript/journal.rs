@@ -209,16 +209,16 @@ impl Journal {
     /// but at least one; and how many of those asked for are gone.
     pub(crate) fn range(&self, from: u64, to: u64, octets: usize) -> (Vec<Entry>, u64) {
         let ring = self.lock();
-        let first = ring.entries.front().map_or(ring.next, |e| e.seq);
+        let first = ring.entries.front().map_or(ring.next, Kept::seq);
         let mut room = octets;
         let entries = ring.entries.iter().skip(ring.skip_to(from));
         let entries = entries
             .take_while(|e| {
-                let fits = room > 0 && e.seq < to;
+                let fits = room > 0 && e.seq() < to;
                 room = room.saturating_sub(e.weight());
                 fits
             })
-            .cloned()
+            .map(Kept::told)
             .collect();
         (entries, first.min(to).saturating_sub(from.max(1)))
     }
