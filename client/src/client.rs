@@ -14,6 +14,7 @@ use crate::{
     error::{Error, LinkError, Stage},
     event::Event,
     handle::{Handle, User},
+    health::Health,
     mailbox::{Mailbox, Post, Slot},
     message::Message,
     metrics::Metrics,
@@ -217,6 +218,15 @@ impl Client {
         metrics(&mut Port::Client(self))
     }
 
+    /// How the client stands: whether it is connected, and what holds it up if
+    /// it is.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after the end.
+    pub fn health(&mut self) -> Result<Health, Error> {
+        health(&mut Port::Client(self))
+    }
+
     /// A handle for other threads. Its calls are answered while this thread
     /// turns the reactor.
     #[must_use]
@@ -402,7 +412,15 @@ pub(crate) fn metrics(port: &mut Port<'_>) -> Result<Metrics, Error> {
     let timeout = port.mailbox().config.timeouts.call;
     match port.call(timeout, None, |waiter| Command::Metrics { waiter })? {
         Reply::Metrics(metrics) => Ok(*metrics),
-        Reply::Done => Err(Error::Closed),
+        Reply::Health(_) | Reply::Done => Err(Error::Closed),
+    }
+}
+
+pub(crate) fn health(port: &mut Port<'_>) -> Result<Health, Error> {
+    let timeout = port.mailbox().config.timeouts.call;
+    match port.call(timeout, None, |waiter| Command::Health { waiter })? {
+        Reply::Health(health) => Ok(*health),
+        Reply::Metrics(_) | Reply::Done => Err(Error::Closed),
     }
 }
 

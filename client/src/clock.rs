@@ -1,6 +1,6 @@
 //! The one place that reads the clock.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Now. Sampled once per turn of the reactor, and once per call that has a deadline.
 #[expect(
@@ -19,3 +19,15 @@ pub(crate) fn after(delay: Duration) -> Instant {
 /// Ten years. Longer waits are cut to it, so that no sum of a time and a few
 /// waits leaves the clock's range.
 pub(crate) const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// What the clock on the wall showed at a moment that is not later than `now`.
+/// It decides nothing; it only names moments to people.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an event names a moment that other programs understand"
+)]
+pub(crate) fn wall(now: Instant, at: Instant) -> SystemTime {
+    let ago = now.saturating_duration_since(at);
+    let wall = SystemTime::now();
+    wall.checked_sub(ago).unwrap_or(wall)
+}

@@ -23,6 +23,9 @@ pub struct Dialect {
     pub ack_subscription: bool,
     /// Whether an ERROR that names a subscription ends only that subscription.
     pub subscription_errors: bool,
+    /// The header of SUBSCRIBE that says how many unacknowledged messages may be
+    /// under way, if there is one.
+    pub prefetch_header: Option<&'static str>,
     /// The `login` that stands beside a token in `passcode`, if any.
     pub bearer_login: Option<&'static str>,
 }
@@ -37,6 +40,7 @@ impl Dialect {
         connect_escaping: false,
         ack_subscription: false,
         subscription_errors: false,
+        prefetch_header: None,
         bearer_login: None,
     };
 
@@ -65,6 +69,7 @@ impl Dialect {
     pub const RABBITMQ: Self = Self {
         connect_escaping: true,
         subscription_errors: true,
+        prefetch_header: Some("prefetch-count"),
         ..Self::STOMP
     };
 
@@ -75,6 +80,7 @@ impl Dialect {
     /// but [`CONTACT_CENTRE`](Self::CONTACT_CENTRE).
     pub const ACTIVEMQ: Self = Self {
         connect_escaping: true,
+        prefetch_header: Some("activemq.prefetchSize"),
         ..Self::STOMP
     };
 

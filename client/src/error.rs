@@ -2,6 +2,8 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+
 use crate::frame::{DecodeError, EncodeError, Frame, Version, is_secret};
 
 /// What a call of this library can fail with.
@@ -40,9 +42,39 @@ pub enum Error {
     /// ([`Publish::try_publish`](crate::Publish::try_publish)).
     #[error("the session is suspended until a new token is accepted")]
     Suspended,
+    /// The subscription's queue was full and its policy is to fail.
+    #[error("the subscription ended because its queue was full")]
+    Overflow,
+    /// The disk on which a full queue goes on cannot be used.
+    #[error("the spool cannot be used: {0}")]
+    Spool(String),
     /// The client, or the subscription, was ended by the application.
     #[error("the client or subscription is closed")]
     Closed,
+}
+
+/// Its kind, its text, and the broker's code if there is one.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (kind, code) = match self {
+            Self::Broker(e) => ("broker", e.code()),
+            Self::Protocol(_) => ("protocol", None),
+            Self::Link(_) => ("link", None),
+            Self::Auth(_) => ("auth", None),
+            Self::Timeout(_) => ("timeout", None),
+            Self::Misuse(_) => ("misuse", None),
+            Self::Lost => ("lost", None),
+            Self::Suspended => ("suspended", None),
+            Self::Overflow => ("overflow", None),
+            Self::Spool(_) => ("spool", None),
+            Self::Closed => ("closed", None),
+        };
+        let mut fields = serializer.serialize_struct("Error", 3)?;
+        fields.serialize_field("kind", kind)?;
+        fields.serialize_field("code", &code)?;
+        fields.serialize_field("text", &self.to_string())?;
+        fields.end()
+    }
 }
 
 impl Error {
@@ -54,7 +86,11 @@ impl Error {
             Self::Link(e) => e.is_retryable(),
             Self::Auth(e) => !e.fatal,
             Self::Broker(e) => e.is_retryable(),
-            Self::Protocol(_) | Self::Misuse(_) | Self::Closed => false,
+            Self::Protocol(_)
+            | Self::Misuse(_)
+            | Self::Overflow
+            | Self::Spool(_)
+            | Self::Closed => false,
         }
     }
 }
@@ -111,6 +147,8 @@ pub enum Stage {
     Token,
     /// Waiting for a connection, or for room, before the frame could leave.
     Outbox,
+    /// Waiting for the application's headers for a SUBSCRIBE.
+    Headers,
     /// Waiting for the broker's RECEIPT.
     Receipt,
     /// Waiting for the end of a suspension.
@@ -131,6 +169,7 @@ impl fmt::Display for Stage {
             Self::Live => "live",
             Self::Token => "waiting for a token",
             Self::Outbox => "waiting for the frame to leave",
+            Self::Headers => "waiting for the headers of a SUBSCRIBE",
             Self::Receipt => "waiting for the RECEIPT",
             Self::Suspended => "suspended until a new token is accepted",
             Self::Close => "closing",
@@ -394,7 +433,7 @@ pub struct AuthError {
 }
 
 /// A region source could not name the active region.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("the active region is unknown: {text}")]
 pub struct RegionError {
     /// What went wrong, without any secret.
@@ -456,6 +495,9 @@ pub enum Misuse {
         /// The limit.
         limit: usize,
     },
+    /// The setting makes no sense with this dialect, or with another setting.
+    #[error("unusable setting: {0}")]
+    Setting(&'static str),
     /// A subscription to a whole domain without a selector.
     #[error("{0:?} covers a whole domain without a selector; say allow_broad() if that is meant")]
     BroadSubscription(String),

@@ -1,6 +1,8 @@
 //! What a client tells about itself, besides messages.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
 
 use crate::{
     error::{Error, RegionError},
@@ -8,7 +10,11 @@ use crate::{
 };
 
 /// A step in the life of a client. None is ever an answer to a call.
-#[derive(Debug, Clone)]
+///
+/// As JSON it is an object whose `event` names the step; errors become their
+/// kind and their text.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
     /// The broker accepted CONNECT; publishing goes on.
@@ -26,12 +32,27 @@ pub enum Event {
         /// Its id.
         subscription: String,
     },
-    /// The broker refused or cancelled one subscription; it is gone.
+    /// The broker refused or cancelled one subscription that worked before. The
+    /// others are not touched.
     Refused {
         /// Its id.
         subscription: String,
         /// The broker's words.
         cause: Error,
+        /// When it is asked for again. A broker that answers with an ERROR ends
+        /// the connection, too, so this delay doubles up to an hour.
+        retry_in: Duration,
+    },
+    /// A subscription was not served for some time; what was published
+    /// meanwhile may have been missed, unless the broker kept it. Follows
+    /// [`Restored`](Self::Restored).
+    Gap {
+        /// Its id.
+        subscription: String,
+        /// When something was last heard before.
+        since: SystemTime,
+        /// When the broker confirmed the subscription again.
+        until: SystemTime,
     },
     /// The connection ended, or an attempt failed.
     Disconnected {
@@ -67,13 +88,27 @@ pub enum Event {
         /// Why.
         cause: Error,
     },
-    /// Messages were dropped because a queue was full. Told at most once a
+    /// Messages were dropped because a queue was full, or because their
+    /// subscription is expendable and the session suspended. Told at most once a
     /// second for each subscription, and when it ends.
     SlowConsumer {
         /// Id of the subscription.
         subscription: String,
         /// How many were dropped since the last such event.
         dropped: u64,
+    },
+    /// A queue with `Overflow::Fail` was full: the subscription has ended.
+    Overflowed {
+        /// Its id.
+        subscription: String,
+    },
+    /// The disk on which a full queue goes on failed. It is tried again every
+    /// second; meanwhile the queue pauses when it is full.
+    SpoolFailed {
+        /// Id of the subscription.
+        subscription: String,
+        /// What the disk said.
+        cause: String,
     },
     /// Frames without a receipt waited longer than their deadline and never left.
     /// An acknowledgement that its connection's end overtook does not count: the
@@ -90,7 +125,7 @@ pub enum Event {
 }
 
 /// What CONNECTED said (STOMP 1.2 §CONNECTED).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Connected {
     /// The agreed version.

@@ -7,6 +7,7 @@ use crate::{
     core::{Command, Waiter},
     error::{Error, Misuse},
     event::Event,
+    health::Health,
     mailbox::{Mailbox, Post},
     metrics::Metrics,
     port::Port,
@@ -109,6 +110,15 @@ impl Handle {
     /// [`Error::Closed`] after the end.
     pub fn metrics(&self) -> Result<Metrics, Error> {
         client::metrics(&mut Port::Handle(self))
+    }
+
+    /// How the client stands: whether it is connected, and what holds it up if
+    /// it is.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after the end.
+    pub fn health(&self) -> Result<Health, Error> {
+        client::health(&mut Port::Handle(self))
     }
 
     /// As [`Client::close`](crate::Client::close); returns when it is done.

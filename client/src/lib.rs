@@ -50,6 +50,7 @@ mod error;
 mod event;
 pub mod frame;
 mod handle;
+mod health;
 #[cfg(feature = "oauth2")]
 mod http;
 mod mailbox;
@@ -78,8 +79,9 @@ pub use error::{
 };
 pub use event::{Connected, Event};
 pub use handle::{Events, Handle};
+pub use health::{Health, Stall};
 pub use message::Message;
-pub use metrics::Metrics;
+pub use metrics::{Depth, Gaps, Losses, Metrics, QueueDepth, RoundTrip};
 pub use publish::{Pending, Publish};
 pub use subscription::{SubscribeRequest, Subscription};
 pub use transaction::Transaction;

@@ -36,6 +36,11 @@ pub(crate) enum Post {
     Token(Ticket, Result<Token, AuthError>),
     /// A helper thread knows the active region.
     Region(Ticket, Result<Endpoint, RegionError>),
+    /// A helper thread has the headers of a SUBSCRIBE.
+    Headers(Ticket, Result<Vec<(String, String)>, String>),
+    /// A helper thread has something to tell the application.
+    #[cfg(feature = "spill")]
+    Event(crate::event::Event),
 }
 
 impl Post {
@@ -88,10 +93,13 @@ impl Lane {
             Post::Resolved(..)
             | Post::Token(..)
             | Post::Region(..)
+            | Post::Headers(..)
             | Post::Command {
-                command: Command::Metrics { .. },
+                command: Command::Metrics { .. } | Command::Health { .. },
                 ..
             } => return self.urgent.push_back(post),
+            #[cfg(feature = "spill")]
+            Post::Event(_) => return self.urgent.push_back(post),
             Post::Command {
                 command: Command::Close { .. },
                 ..
@@ -366,7 +374,13 @@ fn size(post: &Post) -> usize {
             command: Command::Publish(outgoing),
             ..
         } => outgoing.octets.len(),
-        Post::Command { .. } | Post::Resolved(..) | Post::Token(..) | Post::Region(..) => 0,
+        Post::Command { .. }
+        | Post::Resolved(..)
+        | Post::Token(..)
+        | Post::Region(..)
+        | Post::Headers(..) => 0,
+        #[cfg(feature = "spill")]
+        Post::Event(_) => 0,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     acknowledge::Acknowledger,
     error::{Error, Misuse},
     frame::{self, Frame},
+    queue::Item,
 };
 
 /// One MESSAGE (STOMP 1.2 §MESSAGE).
@@ -144,5 +145,15 @@ impl Message {
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.frame.fmt(f)
+    }
+}
+
+impl Item for Message {
+    fn key(&self, header: &str) -> Option<Box<[u8]>> {
+        self.frame.raw_header(header.as_bytes()).map(Into::into)
+    }
+
+    fn detach(&mut self) {
+        self.frame.detach();
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     mailbox::{Mailbox, Post},
     net::resolve_blocking,
     region::Regions,
+    sink::Makers,
 };
 
 /// Resolves a name on a helper thread; the answer comes through the mailbox.
@@ -94,6 +95,35 @@ pub(crate) fn remembered(file: &Path) -> Option<String> {
         Err(e) => {
             log::warn!("{} cannot be read: {e}", file.display());
             None
+        }
+    }
+}
+
+/// Lets the application make the headers of a SUBSCRIBE on a helper thread.
+pub(crate) fn headers(mailbox: &Arc<Mailbox>, ticket: Ticket, makers: Makers) {
+    run(mailbox, move |mailbox| {
+        let answer = HeaderAnswer { mailbox, ticket };
+        let made = makers.iter().map(|(name, make)| (name.clone(), make()));
+        let made = made.collect();
+        answer.mailbox.post_now(Post::Headers(ticket, Ok(made)));
+    })
+    .unwrap_or_else(|e| {
+        let text = format!("no thread for the headers of a SUBSCRIBE: {e}");
+        mailbox.post_now(Post::Headers(ticket, Err(text)));
+    });
+}
+
+/// The application's code: if it panics, that is an answer too.
+struct HeaderAnswer {
+    mailbox: Arc<Mailbox>,
+    ticket: Ticket,
+}
+
+impl Drop for HeaderAnswer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let text = "the function that makes headers for a SUBSCRIBE panicked".to_owned();
+            self.mailbox.post_now(Post::Headers(self.ticket, Err(text)));
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     error::{Error, LinkError},
     event::Event,
     frame::Frame,
+    health::Stall,
     mailbox::{Mailbox, Post, Slot},
     message::Message,
     net::{Link, LinkEvent, Tls, Upgraded, check_headers},
@@ -254,6 +255,9 @@ impl Reactor {
             }
             Post::Token(ticket, answer) => self.feed(now, Input::Token(ticket, answer)),
             Post::Region(ticket, answer) => self.feed(now, Input::Region(ticket, answer)),
+            Post::Headers(ticket, answer) => self.feed(now, Input::Headers(ticket, answer)),
+            #[cfg(feature = "spill")]
+            Post::Event(event) => self.tell(event),
         }
     }
 
@@ -341,7 +345,9 @@ impl Reactor {
     fn feed(&mut self, now: Instant, input: Input<'_>) {
         self.core.handle(now, input);
         let suspended = self.core.phase() == Phase::Suspended;
-        self.mailbox.set_suspended(suspended);
+        if suspended != self.mailbox.is_suspended() {
+            self.suspend(now, suspended);
+        }
         self.drain(now);
     }
 
@@ -423,6 +429,19 @@ impl Reactor {
                     offload::token(&self.mailbox, ticket, reason, Arc::clone(source));
                 }
             }
+            Output::NeedHeaders(ticket, key) => {
+                let makers = self.sinks.get(&key).map(|sink| Arc::clone(&sink.makers));
+                offload::headers(&self.mailbox, ticket, makers.unwrap_or_default());
+            }
+            Output::Gap {
+                subscription,
+                since,
+                until,
+            } => self.tell(Event::Gap {
+                subscription,
+                since: clock::wall(now, since),
+                until: clock::wall(now, until),
+            }),
         }
     }
 
@@ -451,20 +470,68 @@ impl Reactor {
             Pushed::Done | Pushed::Ended => return None,
             Pushed::Full(message) if !self.closing => return Some(message),
             Pushed::Full(_) => 1,
-            Pushed::Displaced(dropped) => dropped,
+            Pushed::Dropped(dropped) => dropped,
+            Pushed::Failed => {
+                self.fail(now, key);
+                return None;
+            }
         };
-        self.core.dropped(dropped);
-        if let Some(dropped) = sink.dropped(now, dropped) {
+        self.dropped(now, key, dropped);
+        None
+    }
+
+    fn dropped(&mut self, now: Instant, key: Key, messages: u64) {
+        self.core.dropped(messages);
+        let Some(sink) = self.sinks.get_mut(&key) else {
+            return;
+        };
+        if let Some(dropped) = sink.dropped(now, messages) {
             let subscription = sink.id.to_string();
             self.tell(Event::SlowConsumer {
                 subscription,
                 dropped,
             });
         }
-        None
     }
 
-    fn reply(&mut self, waiter: Waiter, result: Result<Reply, Error>) {
+    /// A queue is full whose policy is to fail: the subscription ends.
+    fn fail(&mut self, now: Instant, key: Key) {
+        self.dropped(now, key, 1);
+        if let Some(sink) = self.sinks.get(&key) {
+            let subscription = sink.id.to_string();
+            self.end_subscription(key, Some(Error::Overflow));
+            self.tell(Event::Overflowed { subscription });
+        }
+        let unsubscribe = Command::Unsubscribe {
+            key,
+            headers: Vec::new(),
+            waiter: Waiter::NONE,
+            deadline: now + self.config.timeouts.call,
+        };
+        // What the core has to say is taken up by the drain under way.
+        self.core.handle(now, Input::Command(unsubscribe));
+    }
+
+    /// What waits for a new token, and what it is worth.
+    fn suspend(&mut self, now: Instant, suspended: bool) {
+        self.mailbox.set_suspended(suspended);
+        let suspend = |(key, sink): (&Key, &mut Sink)| (*key, sink.suspend(suspended));
+        let dropped: Vec<_> = self.sinks.iter_mut().map(suspend).collect();
+        for (key, messages) in dropped.into_iter().filter(|(_, messages)| *messages > 0) {
+            self.dropped(now, key, messages);
+        }
+    }
+
+    fn reply(&mut self, waiter: Waiter, mut result: Result<Reply, Error>) {
+        match &mut result {
+            Ok(Reply::Metrics(metrics)) => {
+                metrics.queues = self.sinks.values().map(Sink::depth).collect();
+            }
+            Ok(Reply::Health(health)) if health.connected && !self.parked.is_empty() => {
+                health.stalls.push(Stall::Paused);
+            }
+            Ok(Reply::Health(_) | Reply::Done) | Err(_) => {}
+        }
         if let Some(slot) = self.waiters.remove(&waiter) {
             slot.put(result);
         }
@@ -473,7 +540,7 @@ impl Reactor {
     fn tell(&mut self, event: Event) {
         let last = matches!(event, Event::Closed { .. });
         log::info!("{event:?}");
-        self.events.push(event, 0);
+        self.events.push(event, 0, false);
         if last {
             self.end();
         }
@@ -536,7 +603,8 @@ fn waiter_of(command: &Command) -> Option<Waiter> {
         | Command::Subscribe { waiter, .. }
         | Command::Unsubscribe { waiter, .. }
         | Command::Close { waiter, .. }
-        | Command::Metrics { waiter } => *waiter,
+        | Command::Metrics { waiter }
+        | Command::Health { waiter } => *waiter,
     };
     (waiter != Waiter::NONE).then_some(waiter)
 }

@@ -6,8 +6,10 @@ use std::{
 };
 
 use crate::{
+    config::Priority,
     error::Error,
     message::Message,
+    metrics::QueueDepth,
     queue::{Pushed, Queue},
 };
 
@@ -21,12 +23,21 @@ pub(crate) struct Sink {
     pub(crate) owned: bool,
     /// Why it ended, if that was not asked for.
     pub(crate) fate: Arc<OnceLock<Error>>,
+    /// What makes the headers that are made anew for every SUBSCRIBE.
+    pub(crate) makers: Makers,
+    priority: Priority,
+    /// The session waits for a new token.
+    suspended: bool,
     drops: Drops,
 }
+
+/// Names of headers, and what makes their values.
+pub(crate) type Makers = Arc<Vec<(String, Box<dyn Fn() -> String + Send + Sync>)>>;
 
 /// Messages dropped that the application has not been told of.
 #[derive(Default)]
 struct Drops {
+    all: u64,
     untold: u64,
     told: Option<Instant>,
 }
@@ -41,6 +52,8 @@ impl Sink {
         queue: Arc<Queue<Message>>,
         acknowledges: bool,
         owned: bool,
+        priority: Priority,
+        makers: Makers,
     ) -> Self {
         Self {
             id,
@@ -48,18 +61,53 @@ impl Sink {
             acknowledges,
             owned,
             fate: Arc::default(),
+            makers,
+            priority,
+            suspended: false,
             drops: Drops::default(),
         }
     }
 
     pub(crate) fn push(&self, message: Message) -> Pushed<Message> {
+        let mut keep = false;
+        if self.suspended {
+            match self.priority {
+                Priority::Expendable => return Pushed::Dropped(1),
+                Priority::Critical => keep = true,
+                Priority::Normal => {}
+            }
+        }
         let size = message.frame().len();
-        self.queue.push(message, size)
+        self.queue.push(message, size, keep)
+    }
+
+    /// The session is suspended, or is not any more. Returns how many messages
+    /// were dropped for that.
+    pub(crate) fn suspend(&mut self, suspended: bool) -> u64 {
+        self.suspended = suspended;
+        match self.priority {
+            Priority::Expendable if suspended && self.owned => self.queue.clear(),
+            #[cfg(feature = "spill")]
+            Priority::Critical if suspended && self.owned => {
+                self.queue.save();
+                0
+            }
+            Priority::Expendable | Priority::Critical | Priority::Normal => 0,
+        }
+    }
+
+    pub(crate) fn depth(&self) -> QueueDepth {
+        QueueDepth {
+            subscription: self.id.to_string(),
+            depth: self.queue.depth(),
+            dropped: self.drops.all,
+        }
     }
 
     /// Counts what was dropped. Returns how many the application is to be told
     /// of now, if it is time.
     pub(crate) fn dropped(&mut self, now: Instant, messages: u64) -> Option<u64> {
+        self.drops.all += messages;
         self.drops.untold += messages;
         let due = self
             .drops

@@ -9,8 +9,8 @@ use std::{
 
 use crate::{
     clock,
-    config::QueueLimits,
-    core::{AckMode, Command, Key, Subscribe},
+    config::{Priority, QueueLimits},
+    core::{AckMode, Command, Dedupe, Key, Subscribe},
     error::{Error, Misuse},
     handle::Handle,
     mailbox::{Mailbox, Post},
@@ -28,7 +28,11 @@ pub struct SubscribeRequest<'a> {
     id: Option<Cow<'a, str>>,
     ack: AckMode,
     headers: Vec<(String, String)>,
+    makers: Vec<(String, Box<dyn Fn() -> String + Send + Sync>)>,
     limits: Option<QueueLimits>,
+    priority: Priority,
+    prefetch: Option<u32>,
+    dedupe: Option<Dedupe>,
     broad: bool,
     timeout: Option<Duration>,
 }
@@ -41,7 +45,11 @@ impl<'a> SubscribeRequest<'a> {
             id: None,
             ack: AckMode::Auto,
             headers: Vec::new(),
+            makers: Vec::new(),
             limits: None,
+            priority: Priority::Normal,
+            prefetch: None,
+            dedupe: None,
             broad: false,
             timeout: None,
         }
@@ -80,6 +88,42 @@ impl<'a> SubscribeRequest<'a> {
         self
     }
 
+    /// One more header whose value is made anew for every SUBSCRIBE: for this one
+    /// now, and on a helper thread whenever the subscription is made again on
+    /// another connection. What follows that SUBSCRIBE waits for the value, for
+    /// `Timeouts::open` at most.
+    pub fn header_with(
+        mut self,
+        name: impl Into<String>,
+        value: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.makers.push((name.into(), Box::new(value)));
+        self
+    }
+
+    /// How many messages may be under way without having been acknowledged, as
+    /// the dialect says it. Not every dialect has a word for it.
+    pub fn prefetch(mut self, messages: u32) -> Self {
+        self.prefetch = Some(messages);
+        self
+    }
+
+    /// What its messages are worth while the session is suspended. Default:
+    /// [`Priority::Normal`].
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Drop a message with the same value of this header (`message-id`, if the
+    /// broker keeps that over connections) as one of the last `window`. Values
+    /// of more than 1,024 octets are not remembered. Only with
+    /// [`AckMode::Auto`]: a message that was not acknowledged comes again on purpose.
+    pub fn dedupe(mut self, header: &'static str, window: usize) -> Self {
+        self.dedupe = Some(Dedupe { header, window });
+        self
+    }
+
     /// Allow a wildcard at the root of a domain without a selector.
     pub fn allow_broad(mut self) -> Self {
         self.broad = true;
@@ -99,6 +143,7 @@ impl<'a> SubscribeRequest<'a> {
         inbox: Option<Arc<Queue<Message>>>,
     ) -> Result<Established, Error> {
         self.check()?;
+        self.settle_prefetch()?;
         let mailbox = Arc::clone(self.port.mailbox());
         let key = mailbox.key();
         let id: Arc<str> = match &self.id {
@@ -110,7 +155,19 @@ impl<'a> SubscribeRequest<'a> {
         let queue =
             inbox.unwrap_or_else(|| Arc::new(Queue::new(limits, Arc::<Mailbox>::clone(&mailbox))));
         let acknowledges = self.ack != AckMode::Auto;
-        let sink = Sink::new(Arc::clone(&id), Arc::clone(&queue), acknowledges, owned);
+        let made = self
+            .makers
+            .iter()
+            .map(|(name, make)| (name.clone(), make()));
+        let fresh = (!self.makers.is_empty()).then(|| made.collect());
+        let sink = Sink::new(
+            Arc::clone(&id),
+            Arc::clone(&queue),
+            acknowledges,
+            owned,
+            self.priority,
+            Arc::new(self.makers),
+        );
         let fate = Arc::clone(&sink.fate);
         let timeout = self.timeout.unwrap_or(mailbox.config.timeouts.call);
         let subscribe = Subscribe {
@@ -119,6 +176,8 @@ impl<'a> SubscribeRequest<'a> {
             destination: self.destination.into_owned(),
             ack: self.ack,
             headers: self.headers,
+            fresh,
+            dedupe: self.dedupe,
         };
         let deadline = clock::after(timeout);
         self.port
@@ -140,14 +199,29 @@ impl<'a> SubscribeRequest<'a> {
         if self.destination.is_empty() {
             return Err(Misuse::NoDestination);
         }
-        for (name, _) in &self.headers {
+        let fixed = self.headers.iter().map(|(name, _)| name);
+        for name in fixed.chain(self.makers.iter().map(|(name, _)| name)) {
             if RESERVED.contains(&name.as_str()) {
                 return Err(Misuse::Header(name.clone()));
             }
         }
-        let selected = self.headers.iter().any(|(name, _)| name == "selector");
+        if self.dedupe.is_some() && self.ack != AckMode::Auto {
+            return Err(Misuse::Setting("dedupe() is for AckMode::Auto only"));
+        }
+        let is_selector = |name: &String| name == "selector";
+        let selected = self.headers.iter().any(|(name, _)| is_selector(name))
+            || self.makers.iter().any(|(name, _)| is_selector(name));
         if !selected && !self.broad && is_broad(&self.destination) {
             return Err(Misuse::BroadSubscription(self.destination.to_string()));
+        }
+        Ok(())
+    }
+
+    fn settle_prefetch(&mut self) -> Result<(), Misuse> {
+        if let Some(messages) = self.prefetch {
+            let header = self.port.mailbox().config.dialect.prefetch_header;
+            let header = header.ok_or(Misuse::Setting("the dialect has no word for prefetch()"))?;
+            self.headers.push((header.to_owned(), messages.to_string()));
         }
         Ok(())
     }
@@ -194,15 +268,24 @@ impl fmt::Debug for SubscribeRequest<'_> {
 
 const RESERVED: &[&str] = &["id", "destination", "ack", "receipt", "content-length"];
 
-/// A wildcard for everything below the root of a domain, or below the root of all.
+/// A wildcard for everything below the root of a domain, or below the root of
+/// all: behind the domain's name nothing but wildcards, one of them for any depth.
 fn is_broad(destination: &str) -> bool {
-    let mut segments = destination.split('/').filter(|s| !s.is_empty());
-    let wild = |segment: &str| matches!(segment, "**" | ">" | "#");
-    match (segments.next(), segments.next(), segments.next()) {
-        (Some(first), None, _) => wild(first),
-        (Some(_), Some(second), None) => wild(second),
-        (Some(_), Some(_), Some(_)) | (None, _, _) => false,
-    }
+    let wild = |token: &&str| matches!(*token, "*" | "**" | ">" | "#");
+    let deep = |token: &&str| matches!(*token, "**" | ">" | "#");
+    let steps = |c: char| c == '/' || (c == '.' && !destination.contains('/'));
+    let mut segments = destination
+        .split(steps)
+        .filter(|s| !s.is_empty())
+        .peekable();
+    // An exchange's name belongs to the domain.
+    let domain = match segments.peek() {
+        Some(&"exchange") => 2,
+        Some(first) if wild(first) => 0,
+        Some(_) | None => 1,
+    };
+    let rest: Vec<_> = segments.skip(domain).flat_map(|s| s.split('.')).collect();
+    rest.iter().all(wild) && rest.iter().any(deep)
 }
 
 pub(crate) struct Established {
@@ -387,6 +470,11 @@ mod tests {
             "/topic/#",
             "events/**",
             "/events/**/",
+            "/topic/*.#",
+            "/topic/*/>",
+            "/exchange/amq.topic/#",
+            "/exchange/events/#",
+            "events.>",
         ] {
             assert!(is_broad(broad), "{broad}");
         }
@@ -395,6 +483,9 @@ mod tests {
             "/topic/a",
             "/topic/a.#",
             "/topic/*",
+            "/topic/#.ring",
+            "/exchange/events/calls.#",
+            "events.calls.>",
             "/queue/x",
             "/",
         ] {

@@ -7,7 +7,9 @@ use std::{fs, path::Path};
 /// The library from the bottom up. A part imports only from layers below its
 /// own; parts of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "dialect", "frame", "metrics", "secret", "wheel"],
+    &[
+        "clock", "dialect", "frame", "health", "metrics", "secret", "wheel",
+    ],
     &["error"],
     &["http"],
     &["auth", "event", "region"],

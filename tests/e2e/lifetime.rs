@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hobnail::{Client, Dialect, Error, Event, Handle, LinkError, Misuse, config::QueueLimits};
-use hobnail_mock_broker::{Frame, MockBroker, Rule, Scenario, recv, send};
+use hobnail_mock_broker::{Frame, MockBroker, Rule, Scenario, drop_it, recv, send};
 use hobnail_tests::{SOON, Seen, broker, client, connected, drive_until, event, start};
 
 fn spawned(broker: &MockBroker) -> Handle {
@@ -147,23 +147,67 @@ fn a_reader_of_a_closed_client_is_told_that_it_is_closed() {
 }
 
 #[test]
-fn a_reader_is_told_why_the_broker_cancelled_its_subscription() {
+fn a_subscription_that_the_broker_cancelled_is_told_and_made_again() {
     let cancelled = Frame::new("ERROR")
         .with("subscription", "mine")
         .with("message", "Server cancelled subscription");
-    let rule = Rule::on(recv("SEND").matching("destination", "/queue/fault"));
-    let broker = start(Scenario::builder().rule(rule.then(send(cancelled))).build());
+    let refused = Frame::new("ERROR")
+        .with("subscription", "mine")
+        .with("message", "no such queue yet");
+    let fault = Rule::on(recv("SEND").matching("destination", "/queue/fault"));
+    let again = Rule::on(recv("SUBSCRIBE").nth(3))
+        .then(drop_it())
+        .then(send(refused));
+    let scenario = Scenario::builder()
+        .rule(fault.then(send(cancelled)))
+        // The broker does not know that it cancelled anything.
+        .rule(
+            Rule::on(recv("SUBSCRIBE").nth(4))
+                .then(drop_it())
+                .then(send(Frame::new("RECEIPT").with("receipt-id", "s4"))),
+        )
+        .rule(again)
+        .build();
+    let broker = start(scenario);
     let builder = client(&broker).dialect(Dialect::RABBITMQ);
     let handle = builder.connect().unwrap().spawn().unwrap();
+    let events = handle.events();
     let mine = handle.subscription("/queue/a").id("mine");
     let mine = mine.subscribe().unwrap();
+    let other = handle.subscribe("/queue/b").unwrap();
     handle.send("/queue/fault").publish().unwrap();
-    let told = mine.recv();
-    assert!(
-        matches!(&told, Err(Error::Broker(e)) if e.message().contains("cancelled")),
-        "{told:?}"
-    );
-    handle.send("/queue/a").receipt().publish().unwrap();
+    for text in ["cancelled", "yet"] {
+        let told = event(&events, |e| matches!(e, Event::Refused { .. }));
+        let Event::Refused {
+            subscription,
+            cause: Error::Broker(cause),
+            ..
+        } = told
+        else {
+            panic!("{told:?}");
+        };
+        assert_eq!(subscription, "mine");
+        assert!(cause.message().contains(text), "{cause}");
+    }
+    event(&events, |e| matches!(e, Event::Restored { .. }));
+    let gap = event(&events, |e| matches!(e, Event::Gap { .. }));
+    let Event::Gap { since, until, .. } = gap else {
+        panic!("{gap:?}");
+    };
+    assert!(since < until);
+    for subscription in [&mine, &other] {
+        let to = if subscription.id() == "mine" {
+            "/queue/a"
+        } else {
+            "/queue/b"
+        };
+        handle.send(to).body("x").publish().unwrap();
+        assert_eq!(
+            subscription.recv_timeout(SOON).unwrap().unwrap().body(),
+            b"x"
+        );
+    }
+    assert_eq!(handle.metrics().unwrap().connections, 1);
     handle.close().unwrap();
 }
 

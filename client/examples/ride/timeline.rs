@@ -65,6 +65,7 @@ impl Timeline {
             Event::Refused {
                 subscription,
                 cause,
+                ..
             } => (
                 "31",
                 format!("subscription {subscription} refused: {cause}"),

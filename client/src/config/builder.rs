@@ -56,6 +56,8 @@ impl Builder {
                 persistent: false,
                 conflict_limit: 5,
                 limits: Limits::default(),
+                #[cfg(feature = "spill")]
+                spool: None,
                 upgrade_headers: Vec::new(),
                 connect_headers: Vec::new(),
                 proxy: None,
@@ -201,6 +203,13 @@ impl Builder {
     /// Bounds on what is held in memory.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
+        self
+    }
+
+    /// Where queues with `Overflow::Spill` go on when they are full.
+    #[cfg(feature = "spill")]
+    pub fn spool(mut self, spool: super::Spool) -> Self {
+        self.config.spool = Some(spool);
         self
     }
 

@@ -11,7 +11,11 @@ pub use builder::Builder;
 pub use endpoint::Endpoint;
 pub use proxy::Proxy;
 pub use retry::{FatalErrors, RetryPolicy, Rotate};
-pub use settings::{Backoff, Credentials, HeartBeat, Limits, Overflow, QueueLimits, Timeouts};
+#[cfg(feature = "spill")]
+pub use settings::Spool;
+pub use settings::{
+    Backoff, Credentials, HeartBeat, Limits, Overflow, Priority, QueueLimits, Timeouts,
+};
 pub use tls::TlsOptions;
 
 use std::path::PathBuf;
@@ -62,6 +66,9 @@ pub struct Config {
     pub conflict_limit: u32,
     /// Bounds on what is held in memory.
     pub limits: Limits,
+    /// Where full queues go on. Default: nowhere.
+    #[cfg(feature = "spill")]
+    pub spool: Option<Spool>,
     /// More headers for the HTTP upgrade. Values are secret: they are never printed.
     pub upgrade_headers: Vec<(String, Secret)>,
     /// More headers for CONNECT. Values are secret: they are never printed.

@@ -88,6 +88,8 @@ impl FatalErrors {
             | Error::Misuse(_)
             | Error::Lost
             | Error::Suspended
+            | Error::Overflow
+            | Error::Spool(_)
             | Error::Closed => true,
         }
     }

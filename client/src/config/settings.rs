@@ -178,7 +178,8 @@ impl Default for QueueLimits {
     }
 }
 
-/// What happens when a queue of messages is full.
+/// What happens when a queue of messages is full. What is dropped is counted and
+/// told ([`Event::SlowConsumer`](crate::Event::SlowConsumer)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
@@ -188,6 +189,58 @@ pub enum Overflow {
     /// and a broker whose heart-beats do not come to wait is found dead; what it
     /// had sent and was not read yet is lost with its connection.
     Pause,
-    /// Drop the oldest message of the queue, count it and tell.
+    /// Drop the oldest message of the queue.
     DropOldest,
+    /// Drop the message that does not fit.
+    DropNewest,
+    /// Keep only the latest message for each value of this header, in the place
+    /// of the one before, full or not; if there is no room for another value,
+    /// drop the oldest. Messages without the header stand for themselves.
+    LatestBy(&'static str),
+    /// End the subscription:
+    /// [`Event::Overflowed`](crate::Event::Overflowed) tells, and what is in the
+    /// queue can still be read.
+    Fail,
+    /// Go on on disk, in order: half of the bound is for what is read next, half
+    /// for what is about to be written. See [`Spool`](super::Spool). The inbox of
+    /// a client that is driven by its caller pauses instead.
+    #[cfg(feature = "spill")]
+    Spill,
+}
+
+/// What a subscription's messages are worth while the session is suspended,
+/// waiting for a new token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Priority {
+    /// Nothing is dropped whatever the queue's policy; with
+    /// `Overflow::Spill` what is in memory is written to disk, too.
+    Critical,
+    /// The queue's policy decides. The default.
+    #[default]
+    Normal,
+    /// What waits and what arrives is dropped, counted and told.
+    Expendable,
+}
+
+/// Where queues go on that are full, with `Overflow::Spill`.
+#[cfg(feature = "spill")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spool {
+    /// The file, made if it does not exist. One client at a time may use it.
+    pub path: std::path::PathBuf,
+    /// Octets of frames that may lie on disk, for each subscription. When they
+    /// do, the subscription pauses. The file itself is up to twice as large.
+    /// Default: 1 GiB.
+    pub octets: u64,
+}
+
+#[cfg(feature = "spill")]
+impl Spool {
+    /// A file with the default bound.
+    pub fn new(path: impl Into<std::path::PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            octets: 1 << 30,
+        }
+    }
 }

@@ -33,8 +33,12 @@ impl Core {
             } => self.unsubscribe(key, headers, waiter, deadline),
             Command::Close { waiter, deadline } => self.close(now, waiter, deadline),
             Command::Metrics { waiter } => {
-                let metrics = Box::new(self.metrics);
+                let metrics = Box::new(self.snapshot());
                 self.reply(waiter, Ok(Reply::Metrics(metrics)));
+            }
+            Command::Health { waiter } => {
+                let health = Box::new(self.health(now));
+                self.reply(waiter, Ok(Reply::Health(health)));
             }
         }
     }
@@ -75,14 +79,14 @@ impl Core {
                     kind: Kind::Publish(replayed),
                     waiter: outgoing.waiter,
                     timer: Some(timer),
-                    sent: false,
+                    sent: None,
                 },
             );
         }
         if !self.timers.is_armed(Once::Sweep) {
             self.timers.arm(Once::Sweep, outgoing.deadline);
         }
-        self.outbox.push(Entry::Frame(outgoing));
+        self.outbox.push_at(now, Entry::Frame(outgoing));
     }
 
     /// Frees the room of frames that waited too long.
@@ -105,14 +109,8 @@ impl Core {
             return self.reply(waiter, Err(Error::Closed));
         }
         let timer = self.timers.insert(deadline, Timer::Subscribe(key));
-        let added = self.subscriptions.insert(Subscription {
-            spec,
-            state: State::Wanted,
-            waiter,
-            timer: Some(timer),
-            established: false,
-            farewell: Vec::new(),
-        });
+        let subscription = Subscription::new(spec, waiter, timer);
+        let added = self.subscriptions.insert(subscription);
         match added {
             Ok(()) => self.outbox.push(Entry::Subscribe(key)),
             Err(id) => {
@@ -135,7 +133,7 @@ impl Core {
             return self.reply(waiter, Ok(Reply::Done));
         };
         let unheard = match subscription.state {
-            State::Wanted => true,
+            State::Wanted | State::Quarantined => true,
             // What a suspended session has not confirmed it will not confirm.
             State::Asked(_) | State::Overdue => self.phase == Phase::Suspended,
             State::Confirmed => false,
@@ -158,7 +156,7 @@ impl Core {
                 kind: Kind::Unsubscribe(key),
                 waiter,
                 timer: Some(timer),
-                sent: false,
+                sent: None,
             },
         );
         self.outbox.push(Entry::Unsubscribe {
@@ -174,11 +172,11 @@ impl Core {
         let Some(operation) = self.operations.remove(id) else {
             return;
         };
-        let stage = self.stage_of(operation.sent);
+        let stage = self.stage_of(operation.sent.is_some());
         match operation.kind {
             Kind::Publish(_) => self.reply(operation.waiter, Err(Error::Timeout(stage))),
             Kind::Unsubscribe(key) => {
-                if !operation.sent {
+                if operation.sent.is_none() {
                     self.unsubscribe_later(key);
                 }
                 self.forget(key);
@@ -217,7 +215,11 @@ impl Core {
                 let cause = Error::Timeout(Stage::Receipt);
                 self.give_up(now, 1000, super::Intent::Wait(cause));
             }
-            State::Wanted | State::Overdue | State::Confirmed | State::Leaving => {}
+            State::Wanted
+            | State::Overdue
+            | State::Confirmed
+            | State::Leaving
+            | State::Quarantined => {}
         }
     }
 

@@ -142,7 +142,7 @@ impl Core {
         self.arm_beats();
         let stable = now + self.config.backoff.stable_after;
         self.timers.arm(Once::Stable, stable);
-        self.replay = self.subscriptions.unconfirmed();
+        self.begin_replay(now);
         let text = |name| frame.header(name).map(std::borrow::Cow::into_owned);
         self.tell(Event::Connected(Box::new(Connected {
             version: self.version,
@@ -335,6 +335,12 @@ impl Core {
     }
 
     fn follow(&mut self, now: Instant, intent: Intent) {
+        match &intent {
+            Intent::Wait(cause) | Intent::Fail(cause) => {
+                super::health::count(&mut self.metrics.losses, cause);
+            }
+            Intent::Redial | Intent::End => {}
+        }
         match intent {
             Intent::Redial => {
                 if self.config.fail_back {
@@ -420,7 +426,7 @@ impl Core {
         self.replay.clear();
         self.transactions.abort();
         self.reauth.reset();
-        for key in self.subscriptions.lost() {
+        for key in self.subscriptions.lost(self.beats.last_heard()) {
             self.forget(key);
         }
         for (_, operation) in self

@@ -63,6 +63,27 @@ impl Beats {
         now.saturating_duration_since(self.last_heard)
     }
 
+    /// How many whole intervals have passed without an octet.
+    pub(super) fn missed(&self, now: Instant) -> u64 {
+        match self.incoming {
+            Some(interval) if self.silent(now) > interval => {
+                let missed = self.silent(now).as_millis() / interval.as_millis().max(1);
+                u64::try_from(missed).unwrap_or(u64::MAX)
+            }
+            Some(_) | None => 0,
+        }
+    }
+
+    /// Whether a beat that leaves now breaks the promise.
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        self.out
+            .is_some_and(|interval| now.saturating_duration_since(self.last_sent) > interval)
+    }
+
+    pub(super) fn last_heard(&self) -> Instant {
+        self.last_heard
+    }
+
     /// When the next beat must leave: a fifth of the interval early, for a
     /// broker without tolerance.
     pub(super) fn send_at(&self) -> Option<Instant> {

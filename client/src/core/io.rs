@@ -10,6 +10,7 @@ use crate::{
     error::{AuthError, Error, LinkError, RegionError},
     event::Event,
     frame::{Frame, Version},
+    health::Health,
     metrics::Metrics,
 };
 
@@ -30,6 +31,8 @@ pub enum Input<'a> {
     Token(Ticket, Result<Token, AuthError>),
     /// The region source answered.
     Region(Ticket, Result<Endpoint, RegionError>),
+    /// The application gave headers for a SUBSCRIBE, or says why not.
+    Headers(Ticket, Result<Vec<(String, String)>, String>),
     /// `next_deadline` has come.
     Timeout,
 }
@@ -71,8 +74,20 @@ pub enum Output {
     /// No message will come for this subscription any more, for this reason
     /// unless the application asked for it.
     Ended(Key, Option<Error>),
+    /// Ask the application for the headers of a subscription that are made
+    /// anew for every SUBSCRIBE; the answer carries the ticket.
+    NeedHeaders(Ticket, Key),
     /// Tell the application.
     Event(Event),
+    /// Tell the application that a subscription was not served for some time.
+    Gap {
+        /// Its id.
+        subscription: String,
+        /// When something was last heard before.
+        since: Instant,
+        /// When it was confirmed again.
+        until: Instant,
+    },
 }
 
 /// Names one attempt, so that a stale answer is harmless.
@@ -99,6 +114,8 @@ pub enum Reply {
     Done,
     /// The counters.
     Metrics(Box<Metrics>),
+    /// How the session stands.
+    Health(Box<Health>),
 }
 
 /// What the application wants.
@@ -140,6 +157,11 @@ pub enum Command {
     },
     /// Copy the counters.
     Metrics {
+        /// Who waits.
+        waiter: Waiter,
+    },
+    /// Say how the session stands.
+    Health {
         /// Who waits.
         waiter: Waiter,
     },
@@ -215,6 +237,20 @@ pub struct Subscribe {
     pub ack: AckMode,
     /// More headers (`selector` among them).
     pub headers: Vec<(String, String)>,
+    /// Headers that were made for the first SUBSCRIBE, if others are to be made
+    /// for each that follows.
+    pub fresh: Option<Vec<(String, String)>>,
+    /// Whether its MESSAGEs are compared with those before.
+    pub dedupe: Option<Dedupe>,
+}
+
+/// Drops a MESSAGE that has come before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dedupe {
+    /// The header that tells messages apart.
+    pub header: &'static str,
+    /// How many values are remembered.
+    pub window: usize,
 }
 
 /// A transaction's id as it stands in a header.

@@ -8,12 +8,16 @@ mod broker_error;
 mod calls;
 mod close;
 mod connect;
+mod dedupe;
 mod endpoints;
+mod headers;
+mod health;
 mod heartbeat;
 mod io;
 mod operations;
 mod outbox;
 mod phase;
+mod quarantine;
 mod reauth;
 mod receive;
 mod redial;
@@ -45,8 +49,8 @@ use bytes::Bytes;
 
 pub(crate) use io::transaction_text;
 pub use io::{
-    AckMode, Command, Input, Key, Outgoing, Output, Reply, Subscribe, Ticket, TransactionStep,
-    Waiter,
+    AckMode, Command, Dedupe, Input, Key, Outgoing, Output, Reply, Subscribe, Ticket,
+    TransactionStep, Waiter,
 };
 pub(crate) use operations::receipt_text;
 pub use phase::Phase;
@@ -122,6 +126,8 @@ pub struct Core {
     last_cause: Option<Error>,
     rng: Rng,
     metrics: Metrics,
+    /// A subscription was refused that had been in quarantine before.
+    refused_again: bool,
     /// Expired frames that no event has told of.
     expired: u64,
 }
@@ -192,6 +198,7 @@ impl Core {
             last_cause: None,
             rng: Rng::new(seed),
             metrics: Metrics::default(),
+            refused_again: false,
             expired: 0,
             config,
         }
@@ -204,10 +211,14 @@ impl Core {
             Input::Command(command) => self.command(now, command),
             Input::LinkUp(ticket) => self.link_up(now, ticket),
             Input::Message(octets) => self.message(now, octets),
-            Input::Octets => self.beats.heard(now),
+            Input::Octets => {
+                self.metrics.beats_missed += self.beats.missed(now);
+                self.beats.heard(now);
+            }
             Input::LinkDown(ticket, error) => self.link_down(now, ticket, error),
             Input::Token(ticket, answer) => self.token(now, ticket, answer),
             Input::Region(ticket, answer) => self.region(now, ticket, answer),
+            Input::Headers(ticket, answer) => self.headers(now, ticket, answer),
             Input::Timeout => self.timeout(now),
         }
     }
@@ -265,6 +276,8 @@ impl Core {
         if !matches!(self.link, Link::Up(_)) {
             return;
         }
+        self.metrics.beats_missed += self.beats.missed(now);
+        self.metrics.octets_in += octets.len() as u64;
         self.beats.heard(now);
         self.decoder.push(octets);
         loop {

@@ -1,6 +1,6 @@
 //! Calls that wait for a RECEIPT, each with its deadline.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use bytes::Bytes;
 
@@ -33,7 +33,7 @@ pub(super) enum Kind {
 pub(super) struct Replayed {
     pub(super) octets: Bytes,
     pub(super) needs: crate::frame::Version,
-    pub(super) deadline: std::time::Instant,
+    pub(super) deadline: Instant,
     /// Whether it has left on a connection that was lost since.
     pub(super) left: bool,
 }
@@ -43,8 +43,8 @@ pub(super) struct Operation {
     pub(super) kind: Kind,
     pub(super) waiter: Waiter,
     pub(super) timer: Option<TimerId>,
-    /// Whether the frame has left on the present connection.
-    pub(super) sent: bool,
+    /// When the frame left on the present connection, if it has.
+    pub(super) sent: Option<Instant>,
 }
 
 /// All calls that wait for a RECEIPT, in the order in which they were made.
@@ -63,7 +63,7 @@ impl Operation {
     /// outbox counts them.
     fn held(&self) -> usize {
         match &self.kind {
-            Kind::Publish(Some(replayed)) if self.sent => replayed.octets.len(),
+            Kind::Publish(Some(replayed)) if self.sent.is_some() => replayed.octets.len(),
             Kind::Publish(_)
             | Kind::Subscribe(_)
             | Kind::Unsubscribe(_)
@@ -82,14 +82,14 @@ impl Operations {
 
     pub(super) fn insert(&mut self, id: ReceiptId, operation: Operation) {
         self.held += operation.held();
-        self.sent += usize::from(operation.sent);
+        self.sent += usize::from(operation.sent.is_some());
         self.waiting.insert(id, operation);
     }
 
     pub(super) fn remove(&mut self, id: ReceiptId) -> Option<Operation> {
         let operation = self.waiting.remove(&id)?;
         self.held -= operation.held();
-        self.sent -= usize::from(operation.sent);
+        self.sent -= usize::from(operation.sent.is_some());
         Some(operation)
     }
 
@@ -98,12 +98,12 @@ impl Operations {
     }
 
     /// Marks that the frame left. False if its call has ended meanwhile.
-    pub(super) fn sent(&mut self, id: ReceiptId) -> bool {
+    pub(super) fn sent(&mut self, now: Instant, id: ReceiptId) -> bool {
         let Some(operation) = self.waiting.get_mut(&id) else {
             return false;
         };
-        if !operation.sent {
-            operation.sent = true;
+        if operation.sent.is_none() {
+            operation.sent = Some(now);
             self.sent += 1;
             self.held += operation.held();
         }
@@ -147,9 +147,14 @@ impl Operations {
             .collect()
     }
 
+    /// When the frame left whose RECEIPT has been awaited longest.
+    pub(super) fn oldest_sent(&self) -> Option<Instant> {
+        self.waiting.values().filter_map(|o| o.sent).min()
+    }
+
     /// The only operation that has left and waits, if there is exactly one.
     pub(super) fn only_sent(&self) -> Option<ReceiptId> {
-        let mut sent = self.waiting.iter().filter(|(_, o)| o.sent);
+        let mut sent = self.waiting.iter().filter(|(_, o)| o.sent.is_some());
         match (sent.next(), sent.next()) {
             (Some((id, _)), None) => Some(*id),
             (Some(_) | None, _) => None,

@@ -8,6 +8,7 @@ use super::{
     io::{Key, Outgoing},
     operations::ReceiptId,
 };
+use crate::metrics::Depth;
 
 /// One thing that waits to leave.
 #[derive(Debug)]
@@ -45,6 +46,9 @@ pub(super) struct Outbox {
     octets: usize,
     max_octets: usize,
     max_entries: usize,
+    /// When the first of the lane came to its front, if it waits.
+    since: Option<Instant>,
+    high: (usize, usize),
 }
 
 impl Outbox {
@@ -55,6 +59,8 @@ impl Outbox {
             octets: 0,
             max_octets,
             max_entries,
+            since: None,
+            high: (0, 0),
         }
     }
 
@@ -82,6 +88,36 @@ impl Outbox {
     pub(super) fn push(&mut self, entry: Entry) {
         self.octets += size(&entry);
         self.lane.push_back(entry);
+        self.high.0 = self.high.0.max(self.lane.len());
+        self.high.1 = self.high.1.max(self.octets);
+    }
+
+    /// As [`push`](Self::push); the wait begins now if nothing waits.
+    pub(super) fn push_at(&mut self, now: Instant, entry: Entry) {
+        if self.lane.is_empty() {
+            self.since = Some(now);
+        }
+        self.push(entry);
+    }
+
+    /// Something left: whatever else waits has done so since now.
+    pub(super) fn moved(&mut self, now: Instant) {
+        self.since = Some(now);
+    }
+
+    /// Since when nothing of what waits has left.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        self.since.filter(|_| !self.lane.is_empty())
+    }
+
+    pub(super) fn depth(&self) -> Depth {
+        Depth {
+            messages: self.lane.len(),
+            octets: self.octets,
+            high_messages: self.high.0,
+            high_octets: self.high.1,
+            ..Depth::default()
+        }
     }
 
     /// Puts back what left on a connection that was lost, before all else.

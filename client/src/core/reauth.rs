@@ -168,6 +168,7 @@ impl Core {
                 }
                 match self.config.dialect.reauth {
                     Reauth::Redial => {
+                        self.metrics.losses.token += 1;
                         self.give_up(now, 1000, Intent::Redial);
                         true
                     }
@@ -265,7 +266,7 @@ impl Core {
                 kind: Kind::Rebind,
                 waiter: super::Waiter::NONE,
                 timer: None,
-                sent: true,
+                sent: Some(now),
             },
         );
         self.timers.arm(Once::Open, now + self.config.timeouts.open);
@@ -304,7 +305,7 @@ impl Core {
         self.transactions.abort();
         self.unconfirmed();
         self.subscriptions.unheard();
-        self.replay = self.subscriptions.unconfirmed();
+        self.begin_replay(now);
         self.tell(Event::Resumed {
             after: since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
         });
@@ -315,7 +316,7 @@ impl Core {
     pub(super) fn unconfirmed(&mut self) {
         let gone = self.operations.take(|o| {
             let is_own = matches!(o.kind, Kind::Disconnect);
-            o.sent && !is_own
+            o.sent.is_some() && !is_own
         });
         for (id, mut operation) in gone.into_iter().rev() {
             match &mut operation.kind {
@@ -323,7 +324,7 @@ impl Core {
                     replayed.left = true;
                     let entry = Entry::again(id, replayed);
                     self.outbox.push_front(entry);
-                    operation.sent = false;
+                    operation.sent = None;
                     self.operations.insert(id, operation);
                 }
                 Kind::Publish(None) => {
@@ -346,7 +347,7 @@ impl Core {
                         receipt: Some(id),
                         epoch: self.epoch,
                     });
-                    operation.sent = false;
+                    operation.sent = None;
                     self.operations.insert(id, operation);
                 }
                 Kind::Disconnect | Kind::Rebind => {}

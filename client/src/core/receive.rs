@@ -77,6 +77,9 @@ impl Core {
             );
         }
         match self.subscriptions.route(&frame) {
+            Some(key) if self.subscriptions.is_duplicate(key, &frame) => {
+                self.metrics.duplicates += 1;
+            }
             Some(key) => {
                 self.metrics.messages += 1;
                 self.outputs.push_back(Output::Deliver {
@@ -101,9 +104,13 @@ impl Core {
             return;
         };
         self.timers.cancel(operation.timer);
+        if let Some(left) = operation.sent {
+            let took = now.saturating_duration_since(left);
+            self.metrics.round_trip.add(took);
+        }
         match operation.kind {
             Kind::Publish(_) => self.reply(operation.waiter, Ok(Reply::Done)),
-            Kind::Subscribe(key) => self.confirmed(key),
+            Kind::Subscribe(key) => self.confirmed(now, key),
             Kind::Unsubscribe(key) => {
                 self.forget(key);
                 self.reply(operation.waiter, Ok(Reply::Done));
@@ -117,11 +124,11 @@ impl Core {
         }
     }
 
-    fn confirmed(&mut self, key: Key) {
+    fn confirmed(&mut self, now: Instant, key: Key) {
         let Some(subscription) = self.subscriptions.get_mut(key) else {
             return;
         };
-        if subscription.state == State::Leaving {
+        if matches!(subscription.state, State::Leaving | State::Quarantined) {
             return;
         }
         let twice = matches!(subscription.state, State::Overdue | State::Asked(2));
@@ -129,6 +136,8 @@ impl Core {
         let again = std::mem::replace(&mut subscription.established, true);
         let waiter = std::mem::replace(&mut subscription.waiter, super::Waiter::NONE);
         let timer = subscription.timer.take();
+        subscription.refusals = 0;
+        let silent = subscription.silent_since.take();
         let restored = again.then(|| subscription.spec.id.clone());
         self.timers.cancel(timer);
         self.reply(waiter, Ok(Reply::Done));
@@ -138,7 +147,17 @@ impl Core {
             }
         }
         if let Some(subscription) = restored {
-            self.tell(Event::Restored { subscription });
+            self.tell(Event::Restored {
+                subscription: subscription.clone(),
+            });
+            if let Some(since) = silent {
+                self.metrics.gaps.add(now.saturating_duration_since(since));
+                self.outputs.push_back(Output::Gap {
+                    subscription,
+                    since,
+                    until: now,
+                });
+            }
         }
     }
 
@@ -153,22 +172,31 @@ impl Core {
         let receipt = receipt_id(&frame);
         let error = Error::from(BrokerError::new(code, frame));
         if self.phase == Phase::Handshaking || self.phase == Phase::Suspended {
-            self.blame_named(receipt, &error);
+            self.blame_named(now, receipt, &error);
             return self.refused(now, code, error);
         }
         if self.config.dialect.subscription_errors && receipt.is_none() {
             let named = subscription.and_then(|id| self.subscriptions.by_id(&id));
             if let Some(key) = named {
-                return self.subscription_refused(key, error);
+                return self.subscription_refused(now, key, error);
             }
         }
         if code == Some(409) {
             // It is about the identity, not about any call.
-            self.blame_named(receipt, &error);
+            self.blame_named(now, receipt, &error);
             return self.conflict(now, error);
         }
-        self.blame(receipt, &error);
-        self.give_up(now, 1000, Intent::Wait(error));
+        self.refused_again = false;
+        self.blame(now, receipt, &error);
+        // The others are not to wait because one was tried again: its own
+        // back-off limits how often.
+        let intent = if std::mem::take(&mut self.refused_again) {
+            self.metrics.losses.broker += 1;
+            Intent::Redial
+        } else {
+            Intent::Wait(error)
+        };
+        self.give_up(now, 1000, intent);
     }
 
     /// CONNECT was answered with an ERROR.
@@ -205,16 +233,16 @@ impl Core {
 
     /// Ends the call that an ERROR answers: the one whose receipt-id it
     /// carries, else the only one under way, else all (some brokers never say).
-    fn blame(&mut self, receipt: Option<u64>, error: &Error) {
+    fn blame(&mut self, now: Instant, receipt: Option<u64>, error: &Error) {
         if receipt.is_some() {
             // If that call is over, the others have nothing to do with it.
-            return self.blame_named(receipt, error);
+            return self.blame_named(now, receipt, error);
         }
         let id = self.operations.only_sent();
         if let Some(operation) = id.and_then(|id| self.operations.remove(id)) {
-            return self.failed(operation, error.clone());
+            return self.failed(now, operation, error.clone());
         }
-        for (_, operation) in self.operations.take(|o| o.sent) {
+        for (_, operation) in self.operations.take(|o| o.sent.is_some()) {
             match operation.kind {
                 // Which of several SUBSCRIBEs it was is unknown: those that
                 // worked before are asked for again.
@@ -226,26 +254,26 @@ impl Core {
                 | Kind::Subscribe(_)
                 | Kind::Unsubscribe(_)
                 | Kind::Disconnect
-                | Kind::Rebind => self.failed(operation, error.clone()),
+                | Kind::Rebind => self.failed(now, operation, error.clone()),
             }
         }
     }
 
     /// Ends the call whose receipt-id an ERROR carries.
-    fn blame_named(&mut self, receipt: Option<u64>, error: &Error) {
+    fn blame_named(&mut self, now: Instant, receipt: Option<u64>, error: &Error) {
         if let Some(operation) = receipt.and_then(|id| self.operations.remove(id)) {
-            self.failed(operation, error.clone());
+            self.failed(now, operation, error.clone());
         }
     }
 
-    pub(super) fn failed(&mut self, operation: Operation, error: Error) {
+    pub(super) fn failed(&mut self, now: Instant, operation: Operation, error: Error) {
         self.timers.cancel(operation.timer);
         match operation.kind {
             Kind::Publish(_) => self.reply(operation.waiter, Err(error)),
             // Perhaps the first SUBSCRIBE was heard after all, and only the
             // second was one too many: the next connection will tell.
             Kind::Subscribe(key) if self.is_asked_twice(key) => {}
-            Kind::Subscribe(key) => self.subscription_refused(key, error),
+            Kind::Subscribe(key) => self.subscription_refused(now, key, error),
             Kind::Unsubscribe(key) => {
                 self.forget(key);
                 self.reply(operation.waiter, Err(error));
@@ -261,22 +289,6 @@ impl Core {
     fn is_asked_twice(&self, key: Key) -> bool {
         let subscription = self.subscriptions.get(key);
         subscription.is_some_and(|s| s.established && s.state == State::Asked(2))
-    }
-
-    fn subscription_refused(&mut self, key: Key, error: Error) {
-        let Some(subscription) = self.subscriptions.remove(key) else {
-            return;
-        };
-        self.timers.cancel(subscription.timer);
-        if subscription.waiter == super::Waiter::NONE {
-            self.tell(Event::Refused {
-                subscription: subscription.spec.id,
-                cause: error.clone(),
-            });
-        } else {
-            self.reply(subscription.waiter, Err(error.clone()));
-        }
-        self.outputs.push_back(Output::Ended(key, Some(error)));
     }
 
     /// A subscription is over; its queue ends.

@@ -1,8 +1,11 @@
 //! Subscriptions: what the application wants, and how far the broker confirmed it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
-use super::io::{Key, Subscribe, Waiter};
+use super::{
+    dedupe::Window,
+    io::{Key, Subscribe, Ticket, Waiter},
+};
 use crate::frame::Frame;
 
 /// How far a subscription has come on the present connection.
@@ -19,6 +22,9 @@ pub(super) enum State {
     Confirmed,
     /// UNSUBSCRIBE waits or has left.
     Leaving,
+    /// The broker refused it although it had worked before; it is asked for
+    /// again when its own back-off ends.
+    Quarantined,
 }
 
 #[derive(Debug)]
@@ -33,6 +39,28 @@ pub(super) struct Subscription {
     pub(super) established: bool,
     /// More headers for its UNSUBSCRIBE.
     pub(super) farewell: Vec<(String, String)>,
+    /// How often it was refused since it was confirmed last.
+    pub(super) refusals: u32,
+    /// Since when it has not been served.
+    pub(super) silent_since: Option<Instant>,
+    /// The question for fresh headers that has not been answered.
+    pub(super) asking: Option<Ticket>,
+}
+
+impl Subscription {
+    pub(super) fn new(spec: Subscribe, waiter: Waiter, timer: crate::wheel::TimerId) -> Self {
+        Self {
+            spec,
+            state: State::Wanted,
+            waiter,
+            timer: Some(timer),
+            established: false,
+            farewell: Vec::new(),
+            refusals: 0,
+            silent_since: None,
+            asking: None,
+        }
+    }
 }
 
 /// The subscriptions of a session, in the order in which they were made.
@@ -40,6 +68,8 @@ pub(super) struct Subscription {
 pub(super) struct Subscriptions {
     all: BTreeMap<Key, Subscription>,
     by_id: BTreeMap<Box<[u8]>, Key>,
+    /// What those remember that drop a MESSAGE that has come before.
+    windows: BTreeMap<Key, Window>,
 }
 
 impl Subscriptions {
@@ -51,6 +81,9 @@ impl Subscriptions {
         }
         let key = subscription.spec.key;
         self.by_id.insert(id, key);
+        if let Some(dedupe) = &subscription.spec.dedupe {
+            self.windows.insert(key, Window::new(dedupe));
+        }
         self.all.insert(key, subscription);
         Ok(())
     }
@@ -58,6 +91,7 @@ impl Subscriptions {
     pub(super) fn remove(&mut self, key: Key) -> Option<Subscription> {
         let subscription = self.all.remove(&key)?;
         self.by_id.remove(subscription.spec.id.as_bytes());
+        self.windows.remove(&key);
         Some(subscription)
     }
 
@@ -84,16 +118,31 @@ impl Subscriptions {
         self.by_id.get(id.as_bytes()).copied()
     }
 
-    /// The connection is gone: all are to be asked for again. Returns those
-    /// that were about to leave; they have left now.
-    pub(super) fn lost(&mut self) -> Vec<Key> {
+    /// Whether the MESSAGE has come before. Most sessions remember nothing.
+    pub(super) fn is_duplicate(&mut self, key: Key, message: &Frame) -> bool {
+        !self.windows.is_empty()
+            && self
+                .windows
+                .get_mut(&key)
+                .is_some_and(|window| window.has_seen(message))
+    }
+
+    /// The connection is gone, on which something was last heard at `heard`: all
+    /// are to be asked for again. Returns those that were about to leave; they
+    /// have left now.
+    pub(super) fn lost(&mut self, heard: Instant) -> Vec<Key> {
         let mut gone = Vec::new();
         for (key, subscription) in &mut self.all {
+            subscription.asking = None;
+            if subscription.established {
+                subscription.silent_since.get_or_insert(heard);
+            }
             match subscription.state {
                 State::Leaving => gone.push(*key),
                 State::Wanted | State::Asked(_) | State::Overdue | State::Confirmed => {
                     subscription.state = State::Wanted;
                 }
+                State::Quarantined => {}
             }
         }
         gone
@@ -104,9 +153,23 @@ impl Subscriptions {
         for subscription in self.all.values_mut() {
             match subscription.state {
                 State::Asked(_) | State::Overdue => subscription.state = State::Wanted,
-                State::Wanted | State::Confirmed | State::Leaving => {}
+                State::Wanted | State::Confirmed | State::Leaving | State::Quarantined => {}
             }
         }
+    }
+
+    /// How many work, of all that should.
+    pub(super) fn confirmed(&self) -> (usize, usize) {
+        let is_it = |s: &&Subscription| s.state == State::Confirmed;
+        (self.all.values().filter(is_it).count(), self.all.len())
+    }
+
+    /// The one that a question for headers is about.
+    pub(super) fn asked_with(&mut self, ticket: Ticket) -> Option<(Key, &mut Subscription)> {
+        self.all
+            .iter_mut()
+            .find(|(_, s)| s.asking == Some(ticket))
+            .map(|(key, s)| (*key, s))
     }
 
     /// Those whose SUBSCRIBE is to leave (again), in order.

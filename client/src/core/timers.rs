@@ -2,7 +2,11 @@
 
 use std::time::Instant;
 
-use super::{Core, io::Key, operations::ReceiptId};
+use super::{
+    Core,
+    io::{Key, Ticket},
+    operations::ReceiptId,
+};
 use crate::{
     error::LinkError,
     wheel::{TimerId, Wheel},
@@ -16,6 +20,10 @@ pub(super) enum Timer {
     Operation(ReceiptId),
     /// The call that made a subscription.
     Subscribe(Key),
+    /// A refused subscription's back-off.
+    Quarantine(Key),
+    /// The application's headers for a SUBSCRIBE.
+    Headers(Ticket),
 }
 
 /// The deadlines of which there is at most one at a time.
@@ -116,6 +124,8 @@ impl Core {
                 Timer::Once(once) => self.once(now, once),
                 Timer::Operation(id) => self.operation_expired(now, id),
                 Timer::Subscribe(key) => self.subscribe_expired(key),
+                Timer::Quarantine(key) => self.quarantine_ended(now, key),
+                Timer::Headers(ticket) => self.headers_expired(now, ticket),
             }
         }
     }
@@ -141,6 +151,7 @@ impl Core {
     fn beat_due(&mut self, now: Instant) {
         match self.beats.send_at() {
             Some(at) if at <= now => {
+                self.metrics.beats_late += u64::from(self.beats.is_late(now));
                 // One that the link had no room for yet will do.
                 if !self.outbox.has_urgent() {
                     self.outbox.push_urgent(self.beat_octet());

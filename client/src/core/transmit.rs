@@ -32,7 +32,9 @@ impl Core {
         if octets.len() > 1 {
             self.metrics.frames_out += 1;
         }
+        self.metrics.octets_out += octets.len() as u64;
         self.beats.sent(now);
+        self.outbox.moved(now);
         Some(octets)
     }
 
@@ -51,9 +53,15 @@ impl Core {
         if self.cautious && self.operations.awaits_subscribe() {
             return None;
         }
+        if self.awaits_headers() {
+            return None;
+        }
         while let Some(key) = self.replay.pop_front() {
             if let Some(octets) = self.write_subscribe(now, key) {
                 return Some(octets);
+            }
+            if self.awaits_headers() {
+                return None;
             }
         }
         self.cautious = false;
@@ -66,7 +74,7 @@ impl Core {
                     headers,
                     receipt,
                     epoch,
-                } if epoch == self.epoch => self.write_unsubscribe(&id, &headers, receipt),
+                } if epoch == self.epoch => self.write_unsubscribe(now, &id, &headers, receipt),
                 // The broker forgot the subscription with the connection.
                 Entry::Unsubscribe { .. } => None,
             };
@@ -77,7 +85,7 @@ impl Core {
         }
         self.tell_expired();
         if self.disconnect_due() {
-            return self.write_disconnect();
+            return self.write_disconnect(now);
         }
         None
     }
@@ -102,7 +110,7 @@ impl Core {
             }
             let operation = outgoing.receipt.and_then(|id| self.operations.remove(id));
             match (operation, error) {
-                (Some(operation), error) => self.failed(operation, error),
+                (Some(operation), error) => self.failed(now, operation, error),
                 // The broker delivers again what was not acknowledged.
                 (None, Error::Misuse(Misuse::StaleDelivery)) => {}
                 (None, _) if outgoing.receipt.is_none() => self.expired += 1,
@@ -111,7 +119,7 @@ impl Core {
             return None;
         }
         if let Some(id) = outgoing.receipt {
-            self.operations.sent(id);
+            self.operations.sent(now, id);
         }
         Some(outgoing.octets)
     }
@@ -140,7 +148,9 @@ impl Core {
             State::Wanted => 1,
             State::Overdue => 2,
             // It waited in two places, and left from the other.
-            State::Asked(_) | State::Confirmed | State::Leaving => return None,
+            State::Asked(_) | State::Confirmed | State::Leaving | State::Quarantined => {
+                return None;
+            }
         };
         let receipt = self.operations.own_id();
         subscription.state = State::Asked(times);
@@ -150,7 +160,7 @@ impl Core {
             frame.header("id", &spec.id)?;
             frame.header("destination", &spec.destination)?;
             frame.header("ack", spec.ack.as_str())?;
-            for (name, value) in &spec.headers {
+            for (name, value) in spec.headers.iter().chain(spec.fresh.iter().flatten()) {
                 frame.header(name, value)?;
             }
             receipt_headers(frame, dialect, &receipt_text(receipt))
@@ -163,7 +173,7 @@ impl Core {
             kind: Kind::Subscribe(key),
             waiter: super::Waiter::NONE,
             timer,
-            sent: true,
+            sent: Some(now),
         };
         match written {
             Ok(octets) => {
@@ -171,7 +181,7 @@ impl Core {
                 Some(octets)
             }
             Err(e) => {
-                self.failed(operation, e.into());
+                self.failed(now, operation, e.into());
                 None
             }
         }
@@ -180,11 +190,12 @@ impl Core {
     /// UNSUBSCRIBE (STOMP 1.2 §UNSUBSCRIBE).
     fn write_unsubscribe(
         &mut self,
+        now: Instant,
         id: &str,
         headers: &[(String, String)],
         receipt: Option<u64>,
     ) -> Option<Bytes> {
-        if receipt.is_some_and(|id| !self.operations.sent(id)) {
+        if receipt.is_some_and(|id| !self.operations.sent(now, id)) {
             return None;
         }
         let dialect = self.config.dialect;
@@ -201,7 +212,7 @@ impl Core {
             Ok(octets) => Some(octets),
             Err(e) => {
                 if let Some(operation) = receipt.and_then(|id| self.operations.remove(id)) {
-                    self.failed(operation, e.into());
+                    self.failed(now, operation, e.into());
                 }
                 None
             }
@@ -209,7 +220,7 @@ impl Core {
     }
 
     /// DISCONNECT (STOMP 1.2 §DISCONNECT).
-    fn write_disconnect(&mut self) -> Option<Bytes> {
+    fn write_disconnect(&mut self, now: Instant) -> Option<Bytes> {
         let receipt = self.operations.own_id();
         self.graceful.as_mut()?.disconnected = true;
         self.operations.insert(
@@ -218,7 +229,7 @@ impl Core {
                 kind: Kind::Disconnect,
                 waiter: super::Waiter::NONE,
                 timer: None,
-                sent: true,
+                sent: Some(now),
             },
         );
         let dialect = self.config.dialect;

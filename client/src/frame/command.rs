@@ -13,6 +13,13 @@ pub enum Version {
     V1_2,
 }
 
+/// As headers write it.
+impl serde::Serialize for Version {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl Version {
     /// The version as headers write it, for example `1.2`.
     #[must_use]

@@ -231,6 +231,8 @@ impl Pair {
                 destination: destination.to_owned(),
                 ack,
                 headers: Vec::new(),
+                fresh: None,
+                dedupe: None,
             },
             waiter,
             deadline: self.instant() + within,

@@ -66,6 +66,9 @@ pub(super) struct Pair {
     pub(super) left: Vec<Left>,
     pub(super) events: Vec<(Duration, Event)>,
     pub(super) messages: Vec<(Duration, Key, u64, Frame)>,
+    /// Questions for the headers of a SUBSCRIBE.
+    pub(super) asked: Vec<(Ticket, Key)>,
+    pub(super) gaps: Vec<(String, Duration, Duration)>,
     pub(super) ended: Vec<Key>,
     pub(super) closes: Vec<u16>,
     pub(super) is_closed: bool,
@@ -119,6 +122,8 @@ impl Pair {
             left: Vec::new(),
             events: Vec::new(),
             messages: Vec::new(),
+            asked: Vec::new(),
+            gaps: Vec::new(),
             ended: Vec::new(),
             closes: Vec::new(),
             is_closed: false,

@@ -136,6 +136,15 @@ impl Pair {
                 assert!(!self.ended.contains(&key), "{key:?} ended twice");
                 self.ended.push(key);
             }
+            Output::NeedHeaders(ticket, key) => self.asked.push((ticket, key)),
+            Output::Gap {
+                subscription,
+                since,
+                until,
+            } => {
+                let gap = (subscription, self.at(since), self.at(until));
+                self.gaps.push(gap);
+            }
             Output::Event(event) => {
                 self.is_closed |= matches!(event, Event::Closed { .. });
                 self.events.push((self.now, event));

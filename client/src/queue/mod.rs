@@ -1,0 +1,481 @@
+//! A bounded queue between the reactor and a consumer: the only thing that
+//! crosses threads. The reactor never blocks on it.
+
+#[cfg(feature = "spill")]
+mod backlog;
+mod ring;
+
+#[cfg(feature = "spill")]
+pub(crate) use backlog::{Left, Load, Parting, Work};
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use crate::{clock, config::QueueLimits, event::Event, metrics::Depth};
+#[cfg(feature = "spill")]
+use backlog::Backlog;
+use ring::Ring;
+
+/// Called when a consumer made room for which the reactor waits, or left work
+/// for the thread that writes to disk.
+pub(crate) trait Notify: Send + Sync {
+    fn notify(&self);
+}
+
+/// What a queue can hold.
+pub(crate) trait Item {
+    /// What it is the latest of, by the value of a header.
+    fn key(&self, header: &str) -> Option<Box<[u8]>>;
+
+    /// Takes it out of the block that it shares with others.
+    fn detach(&mut self);
+}
+
+/// None replaces another.
+impl Item for Event {
+    fn key(&self, _: &str) -> Option<Box<[u8]>> {
+        None
+    }
+
+    fn detach(&mut self) {}
+}
+
+pub(crate) struct Queue<T> {
+    state: Mutex<State<T>>,
+    filled: Condvar,
+    producer: Arc<dyn Notify>,
+    #[cfg(feature = "spill")]
+    spiller: Option<Arc<dyn Notify>>,
+}
+
+struct State<T> {
+    ring: Ring<T>,
+    #[cfg(feature = "spill")]
+    backlog: Option<Box<Backlog<T>>>,
+    ended: bool,
+    consumers_waiting: u32,
+    producer_waiting: bool,
+}
+
+/// What became of an item.
+pub(crate) enum Pushed<T> {
+    /// It is in the queue.
+    Done,
+    /// So many were dropped: it, or older ones in its favour.
+    Dropped(u64),
+    /// There is no room; the producer will be notified when there is.
+    Full(T),
+    /// There is no room, and the queue is to end for that.
+    Failed,
+    /// Nobody will ever take it.
+    Ended,
+}
+
+/// What came of waiting for an item.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Popped<T> {
+    Item(T),
+    Empty,
+    Ended,
+}
+
+impl<T: Item + Clone> Queue<T> {
+    pub(crate) fn new(limits: QueueLimits, producer: Arc<dyn Notify>) -> Self {
+        Self {
+            state: Mutex::new(State {
+                ring: Ring::new(limits),
+                #[cfg(feature = "spill")]
+                backlog: None,
+                ended: false,
+                consumers_waiting: 0,
+                producer_waiting: false,
+            }),
+            filled: Condvar::new(),
+            producer,
+            #[cfg(feature = "spill")]
+            spiller: None,
+        }
+    }
+
+    /// Adds an item that counts as `size` octets, by the queue's policy. `keep`:
+    /// nothing may be dropped, rather is there no room.
+    pub(crate) fn push(&self, item: T, size: usize, keep: bool) -> Pushed<T> {
+        let mut state = self.lock();
+        if state.ended {
+            return Pushed::Ended;
+        }
+        #[cfg(feature = "spill")]
+        if state.backlog.is_some() {
+            return self.push_spilling(&mut state, item, size);
+        }
+        let pushed = state.ring.push(item, size, keep);
+        match &pushed {
+            Pushed::Full(_) => state.producer_waiting = true,
+            Pushed::Done | Pushed::Dropped(_) => {
+                if state.consumers_waiting > 0 {
+                    self.filled.notify_one();
+                }
+            }
+            Pushed::Failed | Pushed::Ended => {}
+        }
+        pushed
+    }
+
+    pub(crate) fn try_pop(&self) -> Popped<T> {
+        let mut state = self.lock();
+        self.take(&mut state)
+    }
+
+    /// Waits for an item until the deadline, or for ever.
+    pub(crate) fn pop(&self, deadline: Option<Instant>) -> Popped<T> {
+        let mut state = self.lock();
+        loop {
+            match self.take(&mut state) {
+                Popped::Empty => {}
+                done @ (Popped::Item(_) | Popped::Ended) => return done,
+            }
+            state.consumers_waiting += 1;
+            state = match deadline {
+                None => self
+                    .filled
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(clock::now());
+                    if left.is_zero() {
+                        state.consumers_waiting -= 1;
+                        return Popped::Empty;
+                    }
+                    self.filled
+                        .wait_timeout(state, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+            state.consumers_waiting -= 1;
+        }
+    }
+
+    /// Nothing is added any more; what is there can still be taken.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+        self.filled.notify_all();
+    }
+
+    /// Nobody takes anything any more.
+    pub(crate) fn abandon(&self) {
+        #[cfg(feature = "spill")]
+        if self.spiller.is_some() {
+            return self.part(Parting::Keep);
+        }
+        let mut state = self.lock();
+        state.ended = true;
+        state.ring.clear();
+        let waiting = std::mem::take(&mut state.producer_waiting);
+        drop(state);
+        self.filled.notify_all();
+        if waiting {
+            self.producer.notify();
+        }
+    }
+
+    /// Drops what is there. Returns how many items that were.
+    pub(crate) fn clear(&self) -> u64 {
+        let mut state = self.lock();
+        // What spills loses nothing.
+        #[cfg(feature = "spill")]
+        if state.backlog.is_some() {
+            return 0;
+        }
+        let dropped = state.ring.clear();
+        let waiting = std::mem::take(&mut state.producer_waiting);
+        drop(state);
+        if waiting {
+            self.producer.notify();
+        }
+        dropped
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        let state = self.lock();
+        #[cfg(feature = "spill")]
+        if let Some(backlog) = &state.backlog {
+            return state.ring.len() + backlog.len();
+        }
+        state.ring.len()
+    }
+
+    /// How much it holds, and the most that it ever held.
+    pub(crate) fn depth(&self) -> Depth {
+        let state = self.lock();
+        let depth = Depth {
+            messages: state.ring.len(),
+            octets: state.ring.octets(),
+            high_messages: state.ring.high.0,
+            high_octets: state.ring.high.1,
+            ..Depth::default()
+        };
+        #[cfg(feature = "spill")]
+        if let Some(backlog) = &state.backlog {
+            return backlog.add_to(depth);
+        }
+        depth
+    }
+
+    fn take(&self, state: &mut State<T>) -> Popped<T> {
+        let Some(item) = state.ring.pop() else {
+            #[cfg(feature = "spill")]
+            if state.backlog.as_ref().is_some_and(|b| b.is_coming()) {
+                return Popped::Empty;
+            }
+            return if state.ended {
+                Popped::Ended
+            } else {
+                Popped::Empty
+            };
+        };
+        #[cfg(feature = "spill")]
+        if state.backlog.is_some() {
+            self.taken_spilling(state);
+            return Popped::Item(item);
+        }
+        // Half empty before the reactor reads on: it works in runs, not one by one.
+        if state.producer_waiting && state.ring.is_half_empty() {
+            state.producer_waiting = false;
+            self.producer.notify();
+        }
+        Popped::Item(item)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        // A consumer that panicked while it held the lock left it consistent.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::config::Overflow;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Notify for Count {
+        fn notify(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    impl Item for u32 {
+        /// Numbers are of one kind if their last digits are.
+        fn key(&self, header: &str) -> Option<Box<[u8]>> {
+            assert_eq!(header, "digit");
+            (*self < 900).then(|| vec![(self % 10) as u8].into())
+        }
+
+        fn detach(&mut self) {}
+    }
+
+    fn queue(messages: usize, octets: usize, overflow: Overflow) -> (Queue<u32>, Arc<Count>) {
+        let count = Arc::new(Count::default());
+        let limits = QueueLimits {
+            messages,
+            octets,
+            overflow,
+        };
+        (Queue::new(limits, Arc::<Count>::clone(&count)), count)
+    }
+
+    #[test]
+    fn pause_refuses_what_does_not_fit_and_notifies_once_half_is_free() {
+        let (q, count) = queue(4, 1000, Overflow::Pause);
+        for n in 0..4 {
+            assert!(matches!(q.push(n, 1, false), Pushed::Done));
+        }
+        assert!(matches!(q.push(4, 1, false), Pushed::Full(4)));
+        assert_eq!(q.try_pop(), Popped::Item(0));
+        assert_eq!(count.0.load(Ordering::SeqCst), 0);
+        assert_eq!(q.try_pop(), Popped::Item(1));
+        assert_eq!(q.try_pop(), Popped::Item(2));
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn drop_oldest_keeps_the_newest_within_both_bounds() {
+        let (q, _) = queue(3, 10, Overflow::DropOldest);
+        assert!(matches!(q.push(1, 4, false), Pushed::Done));
+        assert!(matches!(q.push(2, 4, false), Pushed::Done));
+        assert!(matches!(q.push(3, 8, false), Pushed::Dropped(2)));
+        assert_eq!(q.try_pop(), Popped::Item(3));
+        assert_eq!(q.try_pop(), Popped::Empty);
+    }
+
+    #[test]
+    fn one_item_larger_than_the_bound_enters_an_empty_queue() {
+        let (q, _) = queue(3, 10, Overflow::Pause);
+        assert!(matches!(q.push(1, 100, false), Pushed::Done));
+        assert!(matches!(q.push(2, 1, false), Pushed::Full(2)));
+    }
+
+    #[test]
+    fn what_is_there_can_be_taken_after_the_end() {
+        let (q, _) = queue(3, 10, Overflow::Pause);
+        q.push(1, 1, false);
+        q.end();
+        assert!(matches!(q.push(2, 1, false), Pushed::Ended));
+        assert_eq!(q.pop(None), Popped::Item(1));
+        assert_eq!(q.pop(None), Popped::Ended);
+    }
+
+    #[test]
+    fn waiting_ends_at_the_deadline_and_at_the_next_item() {
+        let (q, _) = queue(3, 10, Overflow::Pause);
+        assert_eq!(
+            q.pop(Some(clock::after(Duration::from_millis(5)))),
+            Popped::Empty
+        );
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| q.pop(Some(clock::after(Duration::from_secs(10)))));
+            q.push(7, 1, false);
+            assert_eq!(taken.join().unwrap(), Popped::Item(7));
+        });
+    }
+
+    fn taken(q: &Queue<u32>) -> Vec<u32> {
+        std::iter::from_fn(|| match q.try_pop() {
+            Popped::Item(n) => Some(n),
+            Popped::Empty | Popped::Ended => None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn drop_newest_keeps_the_oldest_and_counts_what_came_too_late() {
+        let (q, count) = queue(3, 100, Overflow::DropNewest);
+        for n in 1..=3 {
+            assert!(matches!(q.push(n, 1, false), Pushed::Done));
+        }
+        assert!(matches!(q.push(4, 1, false), Pushed::Dropped(1)));
+        assert_eq!(taken(&q), [1, 2, 3]);
+        assert_eq!(count.0.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn fail_refuses_what_does_not_fit_and_keeps_what_is_there() {
+        let (q, _) = queue(2, 100, Overflow::Fail);
+        q.push(1, 1, false);
+        q.push(2, 1, false);
+        assert!(matches!(q.push(3, 1, false), Pushed::Failed));
+        q.end();
+        assert_eq!(taken(&q), [1, 2]);
+        assert_eq!(q.pop(None), Popped::Ended);
+    }
+
+    #[test]
+    fn latest_by_keeps_one_of_each_kind_in_the_place_of_the_first() {
+        let (q, _) = queue(3, 100, Overflow::LatestBy("digit"));
+        for n in [11, 12] {
+            assert!(matches!(q.push(n, 1, false), Pushed::Done));
+        }
+        assert!(matches!(q.push(21, 1, false), Pushed::Dropped(1)));
+        // What has no kind stands for itself.
+        assert!(matches!(q.push(900, 1, false), Pushed::Done));
+        // No room: the oldest goes, whatever its kind.
+        assert!(matches!(q.push(13, 1, false), Pushed::Dropped(1)));
+        assert_eq!(taken(&q), [12, 900, 13]);
+        // A kind that was taken begins anew, at the end.
+        assert!(matches!(q.push(22, 1, false), Pushed::Done));
+        assert!(matches!(q.push(23, 1, false), Pushed::Done));
+        assert!(matches!(q.push(32, 1, false), Pushed::Dropped(1)));
+        assert_eq!(taken(&q), [32, 23]);
+    }
+
+    #[test]
+    fn latest_by_obeys_the_bound_in_octets_when_the_newer_is_larger() {
+        let (q, _) = queue(10, 10, Overflow::LatestBy("digit"));
+        q.push(1, 4, false);
+        q.push(2, 4, false);
+        q.push(3, 2, false);
+        assert!(matches!(q.push(13, 6, false), Pushed::Dropped(2)));
+        assert_eq!(taken(&q), [2, 13]);
+        q.push(1, 4, false);
+        assert!(matches!(q.push(11, 60, false), Pushed::Dropped(1)));
+        assert_eq!(taken(&q), [11], "one larger than the bound may enter");
+    }
+
+    #[test]
+    fn latest_by_agrees_with_a_slow_model_over_many_random_runs() {
+        let mut random = 7_u64;
+        let mut next = move || {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random
+        };
+        for _ in 0..200 {
+            let bound = 1 + (next() % 6) as usize;
+            let (q, _) = queue(bound, 1000, Overflow::LatestBy("digit"));
+            let mut model: Vec<u32> = Vec::new();
+            for _ in 0..200 {
+                if next() % 3 == 0 {
+                    let front = (!model.is_empty()).then(|| model.remove(0));
+                    let popped = front.map_or(Popped::Empty, Popped::Item);
+                    assert_eq!(q.try_pop(), popped);
+                    continue;
+                }
+                let n = (next() % 900) as u32;
+                match model.iter().position(|m| m % 10 == n % 10) {
+                    Some(at) => model[at] = n,
+                    None => {
+                        if model.len() == bound {
+                            model.remove(0);
+                        }
+                        model.push(n);
+                    }
+                }
+                q.push(n, 1, false);
+            }
+            assert_eq!(taken(&q), model);
+        }
+    }
+
+    #[test]
+    fn what_must_be_kept_is_not_dropped_by_any_policy() {
+        for overflow in [
+            Overflow::DropOldest,
+            Overflow::DropNewest,
+            Overflow::Fail,
+            Overflow::LatestBy("digit"),
+        ] {
+            let (q, _) = queue(2, 100, overflow);
+            assert!(matches!(q.push(1, 1, true), Pushed::Done));
+            assert!(matches!(q.push(2, 1, true), Pushed::Done));
+            assert!(
+                matches!(q.push(3, 1, true), Pushed::Full(3)),
+                "{overflow:?}"
+            );
+            assert_eq!(taken(&q), [1, 2]);
+        }
+    }
+
+    #[test]
+    fn depths_and_high_water_marks_are_told() {
+        let (q, _) = queue(4, 100, Overflow::Pause);
+        for n in 0..3 {
+            q.push(n, 10, false);
+        }
+        q.try_pop();
+        q.try_pop();
+        let depth = q.depth();
+        assert_eq!((depth.messages, depth.octets), (1, 10));
+        assert_eq!((depth.high_messages, depth.high_octets), (3, 30));
+    }
+}
