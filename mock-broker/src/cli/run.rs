@@ -4,6 +4,7 @@ use super::junit::junit;
 use super::{Failure, write};
 use clap::Args;
 use hobnail_mock_broker::script::Span;
+use hobnail_mock_broker::verdict::Judge;
 use hobnail_mock_broker::{Control, Entry, Listen, MockBroker, Report, Scenario, Upstream, What};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::BTreeSet;
@@ -139,17 +140,9 @@ fn watch(broker: &MockBroker, run: &RunArgs, over: &AtomicBool) -> Result<Report
     loop {
         let left = run.span.map_or(STEP, |s| s.saturating_sub(broker.age()));
         let (from, step) = (judge.wants(), STEP.min(left));
-        // The server is gone: somebody stopped it by the control API, or it died.
-        let gone = |judge: &Judge| {
-            if broker.was_stopped() {
-                Ok(judge.report(broker.age()))
-            } else {
-                Err(Failure::broken("the broker died"))
-            }
-        };
         if run.trace || judge.minds_frames() {
             let Ok(entries) = broker.journal().follow(from, step) else {
-                return gone(&judge);
+                return gone(broker, &judge);
             };
             for entry in &entries {
                 judge.see(entry);
@@ -161,7 +154,7 @@ fn watch(broker: &MockBroker, run: &RunArgs, over: &AtomicBool) -> Result<Report
         } else {
             // Under load the frames alone would keep a core busy.
             let Ok(events) = broker.journal().follow_events(from, step) else {
-                return gone(&judge);
+                return gone(broker, &judge);
             };
             events.entries.iter().for_each(|entry| presence.see(entry));
             judge.see_events(&events);
@@ -178,6 +171,16 @@ fn watch(broker: &MockBroker, run: &RunArgs, over: &AtomicBool) -> Result<Report
         {
             return Ok(judge.report(now));
         }
+    }
+}
+
+/// There is nothing more to follow: the broker was stopped by the control API,
+/// or it died.
+fn gone(broker: &MockBroker, judge: &Judge) -> Result<Report, Failure> {
+    if broker.was_stopped() {
+        Ok(judge.report(broker.age()))
+    } else {
+        Err(Failure::broken("the broker died"))
     }
 }
 
