@@ -140,3 +140,10 @@ fn a_deleted_queue_costs_one_subscription_a_moment_and_not_the_session() {
     let publish = handle.send("/queue/doomed").body("anew").receipt();
     publish.publish().unwrap();
     assert_eq!((&doomed).text(), "anew");
+
+    let publish = handle.send("/queue/not-doomed").body("alive").receipt();
+    publish.publish().unwrap();
+    assert_eq!((&other).text(), "alive");
+    assert_eq!(handle.metrics().unwrap().connections, 1);
+    handle.close().unwrap();
+}
