@@ -180,6 +180,8 @@ impl Server {
             if self.engine.next_deadline().is_some_and(|at| at <= now) {
                 self.tell(Input::Timeout);
             }
+            // What leaves now makes room for those who watch.
+            self.flush_all();
             self.pump();
             self.flush_all();
             self.engine.journal().wake();
