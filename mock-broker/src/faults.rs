@@ -4,6 +4,7 @@ use crate::engine::Plan;
 use crate::script::Between;
 use crate::script::units::pieces;
 use crate::ws::{Opcode, write_frame, write_spoilt};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a connection writes next.
@@ -11,6 +12,8 @@ use std::time::Duration;
 pub(crate) enum Chunk {
     /// Octets, and how many of them are written already.
     Octets(Vec<u8>, usize),
+    /// The same, of octets that other connections write too.
+    Shared(Arc<Vec<u8>>, usize),
     /// Octets of which a few at a time are written, with a pause after each
     /// piece.
     Drip {
@@ -46,7 +49,7 @@ impl Chunk {
                 let pieces = (octets.len() - done).div_ceil(*piece);
                 gap.saturating_mul(u32::try_from(pieces).unwrap_or(u32::MAX))
             }
-            Self::Octets(..) | Self::Fin | Self::Rst => Duration::ZERO,
+            Self::Octets(..) | Self::Shared(..) | Self::Fin | Self::Rst => Duration::ZERO,
         }
     }
 }

@@ -157,7 +157,7 @@ impl Engine {
         let destination = required(frame, "destination")?;
         let (target, shown) = self.send_target(conn, destination)?;
         if let Target::Queue(name) = &target {
-            if !self.hub.has_room(name, 1, frame.body.len()) {
+            if !self.hub.has_room(name, 1, frame.octets()) {
                 return Err(Refused::new("queue is full"));
             }
         }

@@ -9,6 +9,9 @@ use crate::wire::{Decoder, Frame, Limits, Version};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+/// Most octets that wait for the end of one session's suspension.
+const MOST_WAITING: usize = 256 << 20;
+
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -28,6 +31,8 @@ pub(super) struct Conn {
     pub(super) phase: Phase,
     /// When it was accepted.
     pub(super) since: Duration,
+    /// Since when the request, or then the first frame, is awaited.
+    pub(super) awaited: Duration,
     /// A rule leaves its handshake unanswered.
     pub(super) hung: bool,
     pub(super) request: Option<Request>,
@@ -147,6 +152,7 @@ impl Conn {
         Self {
             phase: Phase::Tcp,
             since,
+            awaited: since,
             hung: false,
             request: None,
             decoder: Decoder::with_limits(Version::V1_2, limits),
@@ -199,10 +205,14 @@ pub(super) struct Session {
     /// The subscription of each delivery that waits for its ACK.
     pub(super) pending: BTreeMap<u64, u64>,
     pub(super) transactions: BTreeMap<String, Vec<Step>>,
+    /// Octets in them.
+    pub(super) in_doubt: usize,
     /// Since when, if it is.
     pub(super) suspended: Option<Duration>,
     /// MESSAGEs that wait for the end of the suspension.
     pub(super) waiting: VecDeque<Frame>,
+    /// Octets in `waiting`.
+    pub(super) waiting_octets: usize,
 }
 
 /// One step of a transaction.
@@ -210,6 +220,34 @@ pub(super) struct Session {
 pub(super) enum Step {
     Send(Frame),
     Settle { delivery: u64, nack: bool },
+}
+
+impl Step {
+    pub(super) fn octets(&self) -> usize {
+        match self {
+            Self::Send(frame) => frame.octets(),
+            Self::Settle { .. } => 0,
+        }
+    }
+}
+
+impl Session {
+    /// Keeps a frame for the end of the suspension, if the bounds allow.
+    pub(super) fn keep(&mut self, frame: Frame, most: usize) -> Result<(), Frame> {
+        let octets = self.waiting_octets + frame.octets();
+        if self.waiting.len() >= most || octets > MOST_WAITING {
+            return Err(frame);
+        }
+        self.waiting_octets = octets;
+        self.waiting.push_back(frame);
+        Ok(())
+    }
+
+    /// What was kept.
+    pub(super) fn take_waiting(&mut self) -> VecDeque<Frame> {
+        self.waiting_octets = 0;
+        std::mem::take(&mut self.waiting)
+    }
 }
 
 /// The ways frames are laid on the wire, each for so many frames.

@@ -18,8 +18,10 @@ const SUBSCRIPTION: &str = "subscription";
 #[derive(Debug)]
 pub(crate) struct Shared {
     frame: Frame,
+    /// Octets of its headers and its body.
+    octets: usize,
     /// What follows the command's line, for each version.
-    tails: [OnceLock<Vec<u8>>; 3],
+    tails: [OnceLock<Arc<Vec<u8>>>; 3],
 }
 
 /// The `subscription` header of one subscription.
@@ -41,11 +43,14 @@ pub(crate) struct Delivery {
 
 impl Shared {
     pub(super) fn new(frame: Frame) -> Self {
-        let tails = Default::default();
-        Self { frame, tails }
+        Self {
+            octets: frame.octets(),
+            tails: Default::default(),
+            frame,
+        }
     }
 
-    fn tail(&self, version: Version) -> &[u8] {
+    fn tail(&self, version: Version) -> &Arc<Vec<u8>> {
         let which = match version {
             Version::V1_0 => 0,
             Version::V1_1 => 1,
@@ -54,7 +59,7 @@ impl Shared {
         self.tails[which].get_or_init(|| {
             let mut octets = encode(&self.frame, version);
             octets.drain(..COMMAND.len() + 1);
-            octets
+            Arc::new(octets)
         })
     }
 }
@@ -90,9 +95,21 @@ impl Delivery {
         }
     }
 
-    /// The parts of its octets on the wire.
-    pub(crate) fn parts(&self) -> [&[u8]; 2] {
-        [&self.label.octets, self.shared.tail(self.label.version)]
+    /// The parts of its octets on the wire; the second is shared.
+    pub(crate) fn parts(&self) -> (&[u8], &Arc<Vec<u8>>) {
+        let tail = self.shared.tail(self.label.version);
+        (&self.label.octets, tail)
+    }
+
+    /// Octets on the wire.
+    pub(crate) fn len(&self) -> usize {
+        let (own, shared) = self.parts();
+        own.len() + shared.len()
+    }
+
+    fn concat(&self) -> Vec<u8> {
+        let (own, shared) = self.parts();
+        [own, shared].concat()
     }
 
     /// Whether it can go as text.
@@ -100,9 +117,9 @@ impl Delivery {
         self.text
     }
 
-    /// Octets of its body.
-    pub(crate) fn body_len(&self) -> usize {
-        self.shared.frame.body.len()
+    /// Octets of its headers and its body.
+    pub(crate) fn octets(&self) -> usize {
+        self.shared.octets
     }
 
     pub(crate) fn frame(&self) -> Frame {
@@ -132,7 +149,7 @@ impl Step {
             Self::Output(output) => output,
             Self::Deliver { conn, delivery } => Output::Message {
                 conn,
-                octets: delivery.parts().concat(),
+                octets: delivery.concat(),
                 binary: !delivery.is_text(),
                 how: Plan::default(),
             },
@@ -188,7 +205,7 @@ impl Engine {
         c.active = now;
         let woken = !c.gathered.idle.is_empty();
         c.frames_out += 1;
-        c.bytes_out += delivery.parts().iter().map(|p| p.len() as u64).sum::<u64>();
+        c.bytes_out += delivery.len() as u64;
         self.journal.push_delivery(now, conn, delivery.clone());
         self.outputs.0.push_back(Step::Deliver { conn, delivery });
         if woken {
@@ -210,7 +227,7 @@ mod tests {
                 let label = Arc::new(Label::new(id, version));
                 let delivery = Delivery::new(Arc::new(Shared::new(rest)), label);
                 let long = encode(&delivery.frame(), version);
-                assert_eq!(delivery.parts().concat(), long);
+                assert_eq!(delivery.concat(), long);
                 assert_eq!(delivery.frame().header(SUBSCRIPTION), id);
                 assert!(!delivery.is_text());
             }

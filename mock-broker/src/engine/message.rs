@@ -3,7 +3,7 @@
 use super::delivery::Shared;
 use crate::dialect::ContentLength;
 use crate::selector::{Fields, Source, Value};
-use crate::wire::Frame;
+use crate::wire::{Frame, header_octets};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
@@ -16,6 +16,8 @@ pub(super) struct Message {
     /// The publisher's own headers.
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
+    /// Octets of headers and body.
+    pub(super) octets: usize,
     /// Whether the SEND had a content-length.
     pub(super) measured: bool,
     /// The fields of a JSON body: read at most once, and only for a selector.
@@ -60,7 +62,8 @@ pub(super) struct Item {
 }
 
 impl Item {
-    pub(super) fn new(message: Message) -> Self {
+    pub(super) fn new(mut message: Message) -> Self {
+        message.octets = header_octets(&message.headers) + message.body.len();
         Self {
             message: Arc::new(message),
             deliveries: 0,
@@ -68,8 +71,9 @@ impl Item {
         }
     }
 
+    /// Octets of its headers and its body.
     pub(super) fn octets(&self) -> usize {
-        self.message.body.len()
+        self.message.octets
     }
 }
 

@@ -201,7 +201,7 @@ impl Engine {
         }
         session.identity = caller.identity;
         session.token = caller.token;
-        let waiting = std::mem::take(&mut session.waiting);
+        let waiting = session.take_waiting();
         if fresh {
             self.sessions.fetch_add(1, Ordering::AcqRel);
             c.connected_at = Some(now);

@@ -26,9 +26,7 @@ impl Engine {
         }
         if let Some(session) = c.session.as_mut().filter(|s| s.suspended.is_some()) {
             if frame.command == "MESSAGE" {
-                if session.waiting.len() < most {
-                    session.waiting.push_back(frame);
-                } else {
+                if let Err(frame) = session.keep(frame, most) {
                     let subscription = frame.header("subscription").unwrap_or_default().to_owned();
                     self.record(conn, What::Note(Note::Dropped { subscription }));
                 }

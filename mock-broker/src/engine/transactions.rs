@@ -8,6 +8,9 @@ use super::refusal::Refused;
 use crate::wire::Frame;
 use std::collections::BTreeMap;
 
+/// Most octets in all open transactions of one session.
+const MOST_OCTETS: usize = 256 << 20;
+
 impl Engine {
     pub(super) fn on_begin(&mut self, conn: u64, frame: &Frame) -> Result<(), Refused> {
         let name = required(frame, "transaction")?;
@@ -38,13 +41,15 @@ impl Engine {
         let name = required(frame, "transaction")?;
         let most = self.scenario.bounds.transaction;
         let session = self.conns.get_mut(&conn).and_then(|c| c.session.as_mut());
-        let steps = session.and_then(|s| s.transactions.get_mut(name));
-        let Some(steps) = steps else {
+        let open = session.and_then(|s| Some((s.transactions.get_mut(name)?, &mut s.in_doubt)));
+        let Some((steps, kept)) = open else {
             return Err(Refused::new("unknown transaction"));
         };
-        if steps.len() >= most {
+        let octets = step.octets();
+        if steps.len() >= most || *kept + octets > MOST_OCTETS {
             return Err(Refused::new("transaction is too large"));
         }
+        *kept += octets;
         steps.push(step);
         Ok(())
     }
@@ -56,8 +61,10 @@ impl Engine {
     ) -> Result<Vec<Step>, Refused> {
         let name = required(frame, "transaction")?;
         let session = self.conns.get_mut(&conn).and_then(|c| c.session.as_mut());
-        let steps = session.and_then(|s| s.transactions.remove(name));
-        steps.ok_or_else(|| Refused::new("unknown transaction"))
+        let open = session.and_then(|s| Some((s.transactions.remove(name)?, &mut s.in_doubt)));
+        let (steps, kept) = open.ok_or_else(|| Refused::new("unknown transaction"))?;
+        *kept -= steps.iter().map(Step::octets).sum::<usize>();
+        Ok(steps)
     }
 
     /// All steps take effect, or none.
@@ -70,7 +77,7 @@ impl Engine {
                 if let (Target::Queue(name), _) = self.send_target(conn, destination)? {
                     let (messages, octets) = queues.entry(name).or_default();
                     *messages += 1;
-                    *octets += frame.body.len();
+                    *octets += frame.octets();
                 }
             }
         }

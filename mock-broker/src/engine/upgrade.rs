@@ -1,6 +1,7 @@
 //! From the request to the open WebSocket.
 
 use super::conn::{Conn, Phase};
+use super::refusal::{Fault, Refused};
 use super::run::{Cx, Event, Run};
 use super::{Engine, Output, Plan, Timer};
 use crate::http::{Request, Response, refusal};
@@ -92,7 +93,7 @@ impl Engine {
         });
     }
 
-    /// The request was not whole in time.
+    /// The request was not whole in time, or no frame followed the upgrade.
     pub(super) fn handshake_due(&mut self, conn: u64) {
         let bound = self.scenario.bounds.handshake;
         let now = self.now;
@@ -100,11 +101,22 @@ impl Engine {
             return;
         };
         // Another connection may have the number by now.
-        if c.phase != Phase::Tcp || c.hung || now < c.since.saturating_add(bound) {
+        let waits = match c.phase {
+            Phase::Tcp => !c.hung,
+            // A client that says something, however wrong, gets its answer.
+            Phase::Open => c.frames_in == 0 && c.relay.is_none(),
+            Phase::Upgrade | Phase::Plain | Phase::Over => false,
+        };
+        if !waits || now < c.awaited.saturating_add(bound) {
             return;
         }
         if c.holes.direction().is_some() {
             self.arm(now.saturating_add(bound), Timer::Handshake { conn });
+            return;
+        }
+        if c.phase == Phase::Open {
+            let words = format!("no frame came within {bound:?}");
+            self.refuse(conn, None, Refused::new(words).of(Fault::Silence), None);
             return;
         }
         let words = format!("no whole request came within {bound:?}");
@@ -156,6 +168,7 @@ impl Engine {
             return;
         };
         c.phase = Phase::Open;
+        c.awaited = self.now;
         c.beats.last_in = self.now;
         c.active = self.now;
         c.promised = match subprotocol.as_deref() {
@@ -175,6 +188,8 @@ impl Engine {
             subprotocol,
             bad_accept,
         });
+        let due = self.now.saturating_add(self.scenario.bounds.handshake);
+        self.arm(due, Timer::Handshake { conn });
         self.arm_rules(conn, &Origin::Open);
         let actions = self.fire(conn, Event::Stage(Stage::Open));
         self.run(Run::new(conn, Cx::None, actions));

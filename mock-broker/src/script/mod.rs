@@ -128,8 +128,8 @@ pub struct Bounds {
     /// Messages that wait in one queue; a SEND beyond that is refused
     /// (default 100 000).
     pub queue: usize,
-    /// Octets of bodies that wait in one queue; a SEND beyond that is refused
-    /// (default 256 MiB).
+    /// Octets of headers and bodies that wait in one queue; a SEND beyond that
+    /// is refused (default 256 MiB).
     pub queue_octets: usize,
     /// Queues; a SEND or SUBSCRIBE that needs one more is refused (default
     /// 100 000).
@@ -142,18 +142,18 @@ pub struct Bounds {
     /// Unacknowledged messages of one subscription; queues then wait, topic
     /// messages are dropped and noted (default 10 000).
     pub unacked: usize,
-    /// Octets of bodies that one subscription has not acknowledged (default
-    /// 256 MiB).
+    /// Octets of headers and bodies that one subscription has not acknowledged
+    /// (default 256 MiB).
     pub unacked_octets: usize,
     /// Frames in one open transaction, and open transactions of one session
     /// (default 10 000).
     pub transaction: usize,
     /// Entries of the transcript (default 100 000).
     pub transcript: usize,
-    /// Octets of bodies in the transcript (default 128 MiB).
+    /// Octets of headers, bodies and words in the transcript (default 128 MiB).
     pub transcript_octets: usize,
-    /// How long a connection may take to send its whole request (default
-    /// 30 s).
+    /// How long a connection may take to send its whole request, and then its
+    /// first frame (default 30 s).
     pub handshake: Duration,
 }
 

@@ -282,7 +282,8 @@ impl Server {
             } else {
                 ws::Opcode::Binary
             };
-            sock.push_message(opcode, &delivery.parts());
+            let (own, shared) = delivery.parts();
+            sock.push_message(opcode, own, shared);
             self.see_to(conn);
         }
     }

@@ -11,10 +11,14 @@ use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Octets are appended to the last chunk up to this size.
 const MERGE: usize = 64 << 10;
+
+/// What others write too is not copied if it is longer than this.
+const SHARED: usize = 16 << 10;
 
 /// How far the socket has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,10 +226,16 @@ impl Sock {
         }
     }
 
-    /// Puts a whole message on its way, in one frame.
-    pub(super) fn push_message(&mut self, opcode: Opcode, parts: &[&[u8]]) {
-        let length = parts.iter().map(|p| p.len()).sum::<usize>();
-        let most = length + MAX_FRAME_HEAD;
+    /// Puts a whole message on its way, in one frame. What is long of it stays
+    /// shared: a thousand who do not read keep it once.
+    pub(super) fn push_message(&mut self, opcode: Opcode, own: &[u8], shared: &Arc<Vec<u8>>) {
+        let length = own.len() + shared.len();
+        let copied = if shared.len() > SHARED {
+            own.len()
+        } else {
+            length
+        };
+        let most = copied + MAX_FRAME_HEAD;
         let room =
             |chunk: &Chunk| matches!(chunk, Chunk::Octets(last, _) if last.len() + most <= MERGE);
         if !self.out.back().is_some_and(room) {
@@ -234,10 +244,15 @@ impl Sock {
         if let Some(Chunk::Octets(last, _)) = self.out.back_mut() {
             let before = last.len();
             write_head(opcode, length, last);
-            for part in parts {
-                last.extend_from_slice(part);
+            last.extend_from_slice(own);
+            if copied == length {
+                last.extend_from_slice(shared);
             }
             self.waiting += last.len() - before;
+        }
+        if copied < length {
+            self.waiting += shared.len();
+            self.out.push_back(Chunk::Shared(Arc::clone(shared), 0));
         }
     }
 
@@ -251,6 +266,10 @@ impl Sock {
                     }
                     Some(_) | None => self.out.push_back(Chunk::octets(octets)),
                 }
+            }
+            Chunk::Shared(ref octets, _) => {
+                self.waiting += octets.len();
+                self.out.push_back(chunk);
             }
             Chunk::Drip { ref octets, .. } => {
                 self.waiting += octets.len();
@@ -279,18 +298,25 @@ impl Sock {
         while self.writable && !self.paused && !self.is_mute() && self.stage != Stage::Tls {
             match self.out.front_mut() {
                 None => break,
-                Some(Chunk::Octets(octets, done)) => match self.stream.write(&octets[*done..]) {
-                    Ok(n) => {
-                        *done += n;
-                        self.waiting -= n;
-                        if *done == octets.len() {
-                            self.out.pop_front();
+                Some(chunk @ (Chunk::Octets(..) | Chunk::Shared(..))) => {
+                    let (octets, done) = match chunk {
+                        Chunk::Octets(octets, done) => (&*octets, done),
+                        Chunk::Shared(octets, done) => (&**octets, done),
+                        Chunk::Drip { .. } | Chunk::Fin | Chunk::Rst => break,
+                    };
+                    match self.stream.write(&octets[*done..]) {
+                        Ok(n) => {
+                            *done += n;
+                            self.waiting -= n;
+                            if *done == octets.len() {
+                                self.out.pop_front();
+                            }
                         }
+                        Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                        Err(e) => return Err(e),
                     }
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(e),
-                },
+                }
                 Some(Chunk::Drip {
                     octets,
                     done,

@@ -112,8 +112,8 @@ impl Kept {
     fn weight(&self) -> usize {
         match self {
             Self::Whole(entry) => entry.weight(),
-            Self::Recv(_, frame) => frame_weight(frame.body.len()),
-            Self::Sent(_, delivery) => frame_weight(delivery.body_len()),
+            Self::Recv(_, frame) => frame_weight(frame.octets()),
+            Self::Sent(_, delivery) => frame_weight(delivery.octets()),
         }
     }
 }

@@ -6,7 +6,7 @@ mod json;
 pub use journal::{Events, Journal, WaitError};
 
 use crate::http::{Headers, shown_path};
-use crate::wire::Frame;
+use crate::wire::{Frame, header_octets};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -354,33 +354,61 @@ impl Entry {
 
     fn weight(&self) -> usize {
         match &self.what {
-            What::Recv(frame) | What::Sent(frame) => frame_weight(frame.body.len()),
-            What::Request { body, .. } => 200 + body.len(),
+            What::Recv(frame) | What::Sent(frame) => frame_weight(frame.octets()),
+            What::Request {
+                path,
+                headers,
+                body,
+                ..
+            } => 200 + path.len() + header_octets(headers) + body.len(),
+            What::Upgrade { path, headers } => 200 + path.len() + header_octets(headers),
+            What::Ping(octets) | What::Pong(octets) => 100 + octets.len(),
+            What::CloseIn { reason: words, .. }
+            | What::CloseOut { reason: words, .. }
+            | What::Fault(words)
+            | What::Mark(words)
+            | What::Log(words)
+            | What::Fail(words)
+            | What::Signal(words)
+            | What::Closed(How::Failed(words))
+            | What::Note(
+                Note::SentWhileSuspended { command: words }
+                | Note::Refused { message: words }
+                | Note::WebSocket { why: words, .. }
+                | Note::Handshake(words)
+                | Note::Dropped {
+                    subscription: words,
+                }
+                | Note::Upstream(words),
+            ) => 100 + words.len(),
+            What::Open { subprotocol } => 100 + subprotocol.as_ref().map_or(0, String::len),
             What::Tcp
-            | What::Upgrade { .. }
-            | What::Open { .. }
             | What::Http { .. }
             | What::BeatIn
             | What::BeatOut
-            | What::Ping(_)
-            | What::Pong(_)
-            | What::CloseIn { .. }
-            | What::CloseOut { .. }
-            | What::Fault(_)
-            | What::Mark(_)
-            | What::Log(_)
-            | What::Fail(_)
-            | What::Signal(_)
-            | What::Note(_)
+            | What::Note(
+                Note::ConnectWhileLive { .. }
+                | Note::HeartBeatLost { .. }
+                | Note::SlowConsumer { .. }
+                | Note::ScriptLoop,
+            )
             | What::Listening(_)
-            | What::Closed(_) => 100,
+            | What::Closed(
+                How::Peer { .. }
+                | How::Broker { .. }
+                | How::PeerGone
+                | How::Fin
+                | How::Rst
+                | How::Http
+                | How::Stopped,
+            ) => 100,
         }
     }
 }
 
-/// How much an entry of a frame weighs.
-fn frame_weight(body: usize) -> usize {
-    200 + body
+/// How much an entry of a frame weighs that has so many octets.
+fn frame_weight(octets: usize) -> usize {
+    200 + octets
 }
 
 /// A copy of what happened, oldest first.

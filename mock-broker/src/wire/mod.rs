@@ -96,6 +96,11 @@ impl Frame {
             .map(|(_, v)| v.as_str())
     }
 
+    /// Octets of its headers and its body.
+    pub(crate) fn octets(&self) -> usize {
+        header_octets(&self.headers) + self.body.len()
+    }
+
     /// The body as text, if it is UTF-8.
     pub fn text(&self) -> Option<&str> {
         std::str::from_utf8(&self.body).ok()
@@ -138,6 +143,11 @@ impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Frame({self})")
     }
+}
+
+/// Octets of names and values.
+pub(crate) fn header_octets(headers: &[(String, String)]) -> usize {
+    headers.iter().map(|(n, v)| n.len() + v.len()).sum()
 }
 
 /// What may be shown of a header: credentials are never shown.

@@ -178,7 +178,7 @@ impl Engine {
             return;
         };
         session.suspended = None;
-        let waiting = std::mem::take(&mut session.waiting);
+        let waiting = session.take_waiting();
         self.emit(conn, connected, None);
         if let Some(receipt) = self.receipt_of(frame) {
             let receipt = Frame::new("RECEIPT").with("receipt-id", receipt);
