@@ -12,7 +12,7 @@ use crate::dialect::{AckId, Durable, Ending, Receipts, Transactions};
 use crate::script::Stage;
 use crate::selector::Selector;
 use crate::transcript::{Note, What};
-use crate::wire::{Frame, Version};
+use crate::wire::{Frame, Version, header_octets};
 
 impl Engine {
     /// Does what a frame asks for, or answers it with ERROR.
@@ -156,12 +156,13 @@ impl Engine {
     pub(super) fn publish(&mut self, conn: u64, frame: &Frame) -> Result<(), Refused> {
         let destination = required(frame, "destination")?;
         let (target, shown) = self.send_target(conn, destination)?;
+        let mut headers = user_headers(frame, self.scenario.dialect.leaks);
         if let Target::Queue(name) = &target {
-            if !self.hub.has_room(name, 1, frame.octets()) {
+            let octets = header_octets(&headers) + frame.body.len();
+            if !self.hub.has_room(name, 1, octets) {
                 return Err(Refused::new("queue is full"));
             }
         }
-        let mut headers = user_headers(frame, self.scenario.dialect.leaks);
         self.own_reply_to(conn, &mut headers)?;
         let item = Item::new(Message {
             no: self.hub.number(),
@@ -179,8 +180,10 @@ impl Engine {
                         continue;
                     }
                     match self.hub.offer(no, &item) {
-                        Offer::Deliver => self.deliver(no, item.clone()),
-                        Offer::Dropped => self.note_drop(no),
+                        Offer::Deliver if !self.outputs.are_too_many() => {
+                            self.deliver(no, item.clone());
+                        }
+                        Offer::Deliver | Offer::Dropped => self.note_drop(no),
                         Offer::Kept | Offer::Unwanted => {}
                     }
                 }

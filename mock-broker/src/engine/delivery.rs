@@ -14,6 +14,9 @@ use std::sync::{Arc, OnceLock};
 const COMMAND: &str = "MESSAGE";
 const SUBSCRIPTION: &str = "subscription";
 
+/// One message to many who each get a copy of their own may come to this.
+const MOST_OCTETS: usize = 1 << 30;
+
 /// A MESSAGE without the `subscription` header.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -159,15 +162,42 @@ impl Step {
 
 /// What the engine wants done, in order.
 #[derive(Debug, Default)]
-pub(super) struct Steps(VecDeque<Step>);
+pub(super) struct Steps {
+    steps: VecDeque<Step>,
+    /// Octets of messages that are not shared.
+    octets: usize,
+}
 
 impl Steps {
     pub(super) fn push_back(&mut self, output: Output) {
-        self.0.push_back(Step::Output(output));
+        self.octets += own_octets(&output);
+        self.steps.push_back(Step::Output(output));
+    }
+
+    fn deliver(&mut self, conn: u64, delivery: Delivery) {
+        self.steps.push_back(Step::Deliver { conn, delivery });
     }
 
     pub(super) fn pop_front(&mut self) -> Option<Step> {
-        self.0.pop_front()
+        let step = self.steps.pop_front()?;
+        if let Step::Output(output) = &step {
+            self.octets -= own_octets(output);
+        }
+        Some(step)
+    }
+
+    /// Whether one input has made so much that no more copies of a message
+    /// should follow.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.octets > MOST_OCTETS
+    }
+}
+
+fn own_octets(output: &Output) -> usize {
+    if let Output::Message { octets, .. } = output {
+        octets.len()
+    } else {
+        0
     }
 }
 
@@ -207,7 +237,7 @@ impl Engine {
         c.frames_out += 1;
         c.bytes_out += delivery.len() as u64;
         self.journal.push_delivery(now, conn, delivery.clone());
-        self.outputs.0.push_back(Step::Deliver { conn, delivery });
+        self.outputs.deliver(conn, delivery);
         if woken {
             self.active(conn);
         }

@@ -13,6 +13,7 @@ mod dialects;
 mod events;
 mod faults;
 mod handshake;
+mod hostile;
 mod plain;
 mod proxy;
 mod requirements;
