@@ -34,6 +34,9 @@ mod broker;
 pub mod dialect;
 pub mod engine;
 mod faults;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod http;
 mod proxy;
 mod rng;

@@ -4,6 +4,7 @@ mod cross;
 mod errors;
 mod limits;
 mod memory;
+mod mutations;
 mod roundtrip;
 mod support;
 mod vectors;
