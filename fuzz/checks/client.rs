@@ -33,7 +33,6 @@ fn frames(version: Version, wire: &[u8], piece: usize) -> (Vec<Frame>, bool) {
         frame: 1000,
         headers: 20,
         header_octets: 600,
-        ..DecodeLimits::default()
     };
     let mut decoder = Decoder::new(limits);
     decoder.set_version(version);
