@@ -1,1 +1,10 @@
-//! The place of the conformance judge. It holds no case yet and judges nothing.
+//! The judge of STOMP-over-WebSocket brokers: it asks what the requirement
+//! list asks, and says in words what is wrong.
+
+mod broker;
+mod grade;
+mod report;
+mod requirement;
+mod wire;
+
+pub mod cli;

@@ -1,0 +1,577 @@
+//! One connection of a case: what is sent is sent octet by octet as the case
+//! says, what comes is read strictly and written down.
+
+use super::handshake::{self, Answer, Upgrade};
+use super::passive::{Passive, What};
+use super::target::{Stream, Target};
+use crate::grade::{Ending, Outcome, violated};
+use crate::wire::log::{Dir, Layer, Log};
+use crate::wire::show;
+use crate::wire::stomp::{Frame, Item, Parser, Version};
+use crate::wire::ws::{self, Lay, Read as WsRead, WsFrame};
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Octets of a WebSocket frame, at most.
+const MOST: usize = 80 << 20;
+
+/// What connections of one case share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) target: Arc<Target>,
+    pub(crate) log: Log,
+    pub(crate) passive: Passive,
+    /// How the connections ended that are over.
+    pub(crate) endings: Mutex<Vec<Ending>>,
+}
+
+impl Shared {
+    pub(crate) fn endings(&self) -> Vec<Ending> {
+        let endings = self.endings.lock();
+        endings.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) shared: Arc<Shared>,
+    /// Within the case, from 1.
+    conn: u32,
+    stream: Stream,
+    pub(crate) answer: Answer,
+    octets: Vec<u8>,
+    /// Parts of a message that is not whole, and whether it is text.
+    parts: Option<(u8, Vec<u8>)>,
+    parser: Parser,
+    /// Frames that nobody took yet, with the time they came.
+    frames: VecDeque<(Instant, Frame)>,
+    /// EOLs between frames: when they came, and the octets of their message.
+    pub(crate) beats: Vec<Instant>,
+    pub(crate) pongs: Vec<Vec<u8>>,
+    /// Every message: opcode and length.
+    pub(crate) messages: Vec<(u8, usize)>,
+    /// When anything came last.
+    pub(crate) heard: Instant,
+    pub(crate) breach: Option<String>,
+    pub(crate) close: Option<(Option<u16>, String)>,
+    /// The end of the stream: `true` for a reset.
+    pub(crate) eof: Option<bool>,
+    sent_close: bool,
+    mask: u32,
+    /// How data leaves; a heart-beat as well.
+    opcode: u8,
+}
+
+impl Peer {
+    /// Dials and asks for the upgrade; says whatever was answered.
+    pub(crate) fn dial(shared: &Arc<Shared>, conn: u32, upgrade: &Upgrade) -> io::Result<Self> {
+        let target = &shared.target;
+        let within = target.scaled(Duration::from_secs(5));
+        let mut stream = target.dial(within)?;
+        let answer = handshake::ask(&mut stream, target, upgrade, within, conn, &shared.log)?;
+        let mut peer = Self {
+            shared: Arc::clone(shared),
+            conn,
+            stream,
+            octets: answer.rest.clone(),
+            answer,
+            parts: None,
+            parser: Parser::new(),
+            frames: VecDeque::new(),
+            beats: Vec::new(),
+            pongs: Vec::new(),
+            messages: Vec::new(),
+            heard: Instant::now(),
+            breach: None,
+            close: None,
+            eof: None,
+            sent_close: false,
+            mask: conn,
+            opcode: ws::TEXT,
+        };
+        if peer.answer.status == 101 {
+            peer.take_apart();
+        }
+        Ok(peer)
+    }
+
+    fn target(&self) -> &Target {
+        &self.shared.target
+    }
+
+    /// A reply is due by then.
+    pub(crate) fn reply_due(&self) -> Duration {
+        self.target().scaled(self.target().reply)
+    }
+
+    pub(crate) fn set_version(&mut self, version: Version) {
+        self.parser.set_version(version);
+    }
+
+    // ---- sending
+
+    fn fresh_mask(&mut self) -> [u8; 4] {
+        self.mask = self
+            .mask
+            .wrapping_mul(0x9E37_79B1)
+            .wrapping_add(0x7F4A_7C15);
+        self.mask.to_be_bytes()
+    }
+
+    /// Octets as they are, below all framing. That the broker has gone shows
+    /// when its answer is looked for.
+    pub(crate) fn raw(&mut self, octets: &[u8]) {
+        let sent = self
+            .stream
+            .write_all(octets)
+            .and_then(|()| self.stream.flush());
+        if let Err(error) = sent {
+            self.shared.log.note(
+                self.conn,
+                Dir::Out,
+                Layer::Tcp,
+                format!("write: {error}"),
+                &[],
+            );
+        }
+    }
+
+    /// One WebSocket frame.
+    pub(crate) fn lay(&mut self, lay: Lay, payload: &[u8]) {
+        let words = format!(
+            "{} fin={} rsv={}",
+            opcode_name(lay.opcode),
+            lay.fin,
+            lay.rsv
+        );
+        self.shared
+            .log
+            .note(self.conn, Dir::Out, Layer::Ws, words, payload);
+        let octets = lay.octets(payload);
+        self.raw(&octets);
+    }
+
+    pub(crate) fn masked(&mut self, opcode: u8) -> Lay {
+        Lay::masked(opcode, self.fresh_mask())
+    }
+
+    /// One WebSocket message of one frame, holding these octets.
+    pub(crate) fn send(&mut self, octets: impl AsRef<[u8]>) {
+        let lay = self.masked(self.opcode);
+        self.lay(lay, octets.as_ref());
+    }
+
+    /// The same as a binary message.
+    pub(crate) fn send_binary(&mut self, octets: impl AsRef<[u8]>) {
+        let lay = self.masked(ws::BINARY);
+        self.lay(lay, octets.as_ref());
+    }
+
+    pub(crate) fn ping(&mut self, octets: &[u8]) {
+        let lay = self.masked(ws::PING);
+        self.lay(lay, octets);
+    }
+
+    /// A Close frame with a body as it is.
+    pub(crate) fn send_close(&mut self, body: &[u8]) {
+        self.sent_close = true;
+        let lay = self.masked(ws::CLOSE);
+        self.lay(lay, body);
+    }
+
+    /// Resets TCP.
+    pub(crate) fn reset(self) {
+        let linger = socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO));
+        if let Err(error) = linger {
+            log::warn!("linger: {error}");
+        }
+        self.shared
+            .log
+            .note(self.conn, Dir::Out, Layer::Tcp, "RST", &[]);
+    }
+
+    // ---- receiving
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.eof.is_some()
+    }
+
+    /// Reads until `done` finds something, or the time is over.
+    pub(crate) fn until<T>(
+        &mut self,
+        within: Duration,
+        mut done: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(found) = done(self) {
+                return Some(found);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.is_gone() || self.breach.is_some() {
+                return None;
+            }
+            self.read(left);
+        }
+    }
+
+    fn read(&mut self, within: Duration) {
+        let mut buffer = [0; 64 << 10];
+        if let Err(error) = self.stream.tcp().set_read_timeout(Some(within)) {
+            self.breach = Some(format!("the judge's socket: {error}"));
+            return;
+        }
+        match self.stream.read(&mut buffer) {
+            Ok(0) => self.end(false),
+            Ok(n) => {
+                self.heard = Instant::now();
+                self.octets.extend_from_slice(&buffer[..n]);
+                self.take_apart();
+            }
+            Err(error) if is_patience(error.kind()) => {}
+            Err(_) => self.end(true),
+        }
+    }
+
+    fn end(&mut self, reset: bool) {
+        let words = if reset { "RST" } else { "FIN" };
+        self.shared
+            .log
+            .note(self.conn, Dir::In, Layer::Tcp, words, &[]);
+        self.eof = Some(reset);
+    }
+
+    fn take_apart(&mut self) {
+        loop {
+            match ws::read(&self.octets, MOST) {
+                WsRead::Partial => return,
+                WsRead::Frame(frame, used) => {
+                    self.octets.drain(..used);
+                    self.on_ws(frame);
+                }
+                WsRead::TooLong(length) => {
+                    self.breach = Some(format!("a WebSocket frame of {length} octets"));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn on_ws(&mut self, frame: WsFrame) {
+        let words = format!(
+            "{} fin={} rsv={}",
+            opcode_name(frame.opcode),
+            frame.fin,
+            frame.rsv
+        );
+        self.shared
+            .log
+            .note(self.conn, Dir::In, Layer::Ws, words, &frame.payload);
+        let after_close = self.close.is_some();
+        self.shared.passive.see(&What::Ws(&frame, after_close));
+        match frame.opcode {
+            ws::TEXT | ws::BINARY | ws::CONTINUATION => self.on_data(frame),
+            ws::PING => {
+                let lay = self.masked(ws::PONG);
+                self.lay(lay, &frame.payload);
+            }
+            ws::PONG => self.pongs.push(frame.payload),
+            ws::CLOSE => {
+                let code = frame
+                    .payload
+                    .first_chunk()
+                    .map(|two| u16::from_be_bytes(*two));
+                let reason = frame.payload.get(2..).unwrap_or_default();
+                let reason = String::from_utf8_lossy(reason).into_owned();
+                self.close.get_or_insert((code, reason));
+                if !self.sent_close {
+                    let body = frame.payload.get(..2).unwrap_or_default().to_vec();
+                    self.send_close(&body);
+                }
+            }
+            other => self.breach = Some(format!("a WebSocket frame of opcode {other:X}")),
+        }
+    }
+
+    fn on_data(&mut self, frame: WsFrame) {
+        match (frame.opcode, &mut self.parts) {
+            (ws::CONTINUATION, Some((_, parts))) => parts.extend_from_slice(&frame.payload),
+            (ws::CONTINUATION, None) => {
+                self.breach = Some("a continuation without a start".to_owned());
+                return;
+            }
+            (_, Some(_)) => {
+                self.breach = Some("a new message within another".to_owned());
+                return;
+            }
+            (opcode, parts @ None) => *parts = Some((opcode, frame.payload)),
+        }
+        if !frame.fin {
+            return;
+        }
+        let Some((opcode, octets)) = self.parts.take() else {
+            return;
+        };
+        self.messages.push((opcode, octets.len()));
+        self.shared.passive.see(&What::Message(opcode, &octets));
+        self.parser.feed(&octets);
+        while let Some(item) = self.parser.next() {
+            match item {
+                Item::Frame(frame) => {
+                    self.shared.log.note(
+                        self.conn,
+                        Dir::In,
+                        Layer::Stomp,
+                        frame.command.as_str(),
+                        &frame.octets,
+                    );
+                    self.shared
+                        .passive
+                        .see(&What::Frame(self.conn, self.parser.version(), &frame));
+                    if let Some(version) = frame.header("version").and_then(Version::named) {
+                        if frame.command == "CONNECTED" {
+                            self.parser.set_version(version);
+                        }
+                    }
+                    self.frames.push_back((Instant::now(), frame));
+                }
+                Item::Beat => self.beats.push(Instant::now()),
+                Item::Breach(why) => {
+                    self.shared.passive.see(&What::Breach(&why));
+                    self.breach = Some(why);
+                }
+            }
+        }
+    }
+
+    // ---- what a case expects
+
+    /// The next frame, whatever it is.
+    pub(crate) fn any(&mut self, within: Duration) -> Option<Frame> {
+        self.until(within, |p| p.frames.pop_front())
+            .map(|(_, frame)| frame)
+    }
+
+    /// The first frame that is wanted; others stay where they are.
+    pub(crate) fn pick(
+        &mut self,
+        within: Duration,
+        wanted: impl Fn(&Frame) -> bool,
+    ) -> Option<Frame> {
+        self.until(within, |p| {
+            let at = p.frames.iter().position(|(_, frame)| wanted(frame))?;
+            p.frames.remove(at)
+        })
+        .map(|(_, frame)| frame)
+    }
+
+    /// Like [`Peer::pick`], but an ERROR or the end of the connection is the
+    /// end of the case.
+    pub(crate) fn expect(
+        &mut self,
+        what: &str,
+        within: Duration,
+        wanted: impl Fn(&Frame) -> bool,
+    ) -> Result<Frame, Outcome> {
+        let found = self.until(within, |p| {
+            let found = |(_, f): &(Instant, Frame)| wanted(f) || f.command == "ERROR";
+            let at = p.frames.iter().position(found)?;
+            p.frames.remove(at)
+        });
+        match found {
+            Some((_, frame)) if wanted(&frame) => Ok(frame),
+            Some((_, error)) => violated(format!("expected {what}, got {error}")),
+            None => violated(format!("expected {what}, got {}", self.instead(within))),
+        }
+    }
+
+    /// What there was instead of what was expected.
+    fn instead(&self, within: Duration) -> String {
+        if let Some(why) = &self.breach {
+            return format!("octets that break the protocol: {why}");
+        }
+        match (&self.close, self.eof) {
+            (Some((Some(code), reason)), _) => format!("a Close with {code} \"{reason}\""),
+            (Some((None, _)), _) => "a Close without a code".to_owned(),
+            (None, Some(true)) => "a reset".to_owned(),
+            (None, Some(false)) => "the end of the stream without a Close".to_owned(),
+            (None, None) => match self.frames.front() {
+                Some((_, frame)) => format!("{frame}"),
+                None => format!("nothing within {:.1} s", within.as_secs_f64()),
+            },
+        }
+    }
+
+    pub(crate) fn receipt(&mut self, id: &str) -> Result<Frame, Outcome> {
+        self.expect(
+            &format!("RECEIPT {}", show::octets(id.as_bytes())),
+            self.reply_due(),
+            |f| f.command == "RECEIPT" && f.header("receipt-id") == Some(id),
+        )
+    }
+
+    /// The next MESSAGE, of any subscription.
+    pub(crate) fn message(&mut self) -> Result<Frame, Outcome> {
+        let within = self.target().scaled(Duration::from_secs(5));
+        self.expect("a MESSAGE", within, |f| f.command == "MESSAGE")
+    }
+
+    pub(crate) fn messages(&mut self, count: usize) -> Result<Vec<Frame>, Outcome> {
+        (1..=count)
+            .map(|n| {
+                self.message().map_err(|outcome| {
+                    outcome.reworded(|words| format!("MESSAGE {n} of {count}: {words}"))
+                })
+            })
+            .collect()
+    }
+
+    /// No MESSAGE for a while.
+    pub(crate) fn no_message(&mut self, within: Duration) -> Result<(), Outcome> {
+        let within = self.target().scaled(within);
+        match self.pick(within, |f| f.command == "MESSAGE") {
+            None => Ok(()),
+            Some(message) => violated(format!("expected no MESSAGE, got {message}")),
+        }
+    }
+
+    /// Whether the connection has ended within a span of the list.
+    pub(crate) fn ends_within(&mut self, within: Duration) -> bool {
+        let within = self.target().scaled(within);
+        self.until(within, |p| p.is_gone().then_some(())).is_some() || self.is_gone()
+    }
+
+    /// Waits for the broker to refuse: an ERROR, the end of the connection, or
+    /// both. Says in which way.
+    pub(crate) fn refusal(&mut self) -> Refusal {
+        let within = self.reply_due();
+        let error = self.until(within, |p| {
+            let at = p.frames.iter().position(|(_, f)| f.command == "ERROR")?;
+            p.frames.remove(at)
+        });
+        let closed = if error.is_some() || self.close.is_some() {
+            let had = self.ends_within(Duration::from_secs(2)) || self.close.is_some();
+            if had {
+                Some(true)
+            } else if self.ends_within(Duration::from_secs(3)) {
+                Some(false)
+            } else {
+                None
+            }
+        } else {
+            self.is_gone().then_some(true)
+        };
+        let receipt = self
+            .frames
+            .iter()
+            .find(|(_, f)| f.command == "RECEIPT")
+            .map(|(_, f)| f.clone());
+        Refusal {
+            error: error.map(|(_, frame)| frame),
+            closed,
+            receipt,
+        }
+    }
+
+    /// The frames that came and were not taken.
+    pub(crate) fn rest(&mut self) -> Vec<Frame> {
+        self.frames.drain(..).map(|(_, frame)| frame).collect()
+    }
+
+    /// How it ended; the judge closes what is still open.
+    fn finish(&mut self) -> Ending {
+        if !self.is_gone() && self.close.is_none() && self.answer.status == 101 {
+            if self.breach.is_none() && !self.sent_close {
+                self.send_close(&1000_u16.to_be_bytes());
+            }
+            return Ending::ByHarness;
+        }
+        match (&self.close, self.eof) {
+            (Some((None, _)), _) => Ending::ClosedNoCode,
+            (Some((Some(1000..=1001), _)), _) => Ending::Clean,
+            (Some((Some(code), _)), _) => Ending::WrongCode(*code),
+            (None, Some(true)) => Ending::Reset,
+            (None, _) => Ending::Dropped,
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let ending = self.finish();
+        let endings = self.shared.endings.lock();
+        endings.unwrap_or_else(PoisonError::into_inner).push(ending);
+    }
+}
+
+/// How a broker refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: Option<Frame>,
+    /// The connection ended: in time, late, or not at all.
+    pub(crate) closed: Option<bool>,
+    /// A RECEIPT that came all the same.
+    pub(crate) receipt: Option<Frame>,
+}
+
+impl Refusal {
+    /// Whether there was any sign of it.
+    pub(crate) fn happened(&self) -> bool {
+        self.error.is_some() || self.closed.is_some()
+    }
+
+    pub(crate) fn words(&self) -> String {
+        let error = match &self.error {
+            Some(error) => format!("{error}"),
+            None => "no ERROR".to_owned(),
+        };
+        let closed = match self.closed {
+            Some(true) => "closed",
+            Some(false) => "closed late",
+            None => "left open",
+        };
+        format!("{error}; {closed}")
+    }
+
+    /// An ERROR, and then the end: as the text wants it. What the lack of
+    /// either costs is for the requirement to say.
+    pub(crate) fn whole(&self) -> Result<(), Outcome> {
+        match (&self.error, self.closed) {
+            (Some(_), Some(true)) => Ok(()),
+            (None, Some(_)) => Err(Outcome::NonStrict("closed without an ERROR".to_owned())),
+            (Some(_), Some(false)) => Err(Outcome::NonStrict(
+                "ERROR, and closed only after 2 s".to_owned(),
+            )),
+            (Some(error), None) => violated(format!(
+                "expected the end of the connection after {error}, it stayed open"
+            )),
+            (None, None) => violated(format!(
+                "expected ERROR and the end of the connection, got {}",
+                self.receipt
+                    .as_ref()
+                    .map_or("nothing".to_owned(), |r| format!("{r}"))
+            )),
+        }
+    }
+}
+
+/// Nothing has come yet, and may still.
+fn is_patience(kind: io::ErrorKind) -> bool {
+    kind == io::ErrorKind::WouldBlock
+        || kind == io::ErrorKind::TimedOut
+        || kind == io::ErrorKind::Interrupted
+}
+
+fn opcode_name(opcode: u8) -> String {
+    match opcode {
+        ws::CONTINUATION => "continuation".to_owned(),
+        ws::TEXT => "text".to_owned(),
+        ws::BINARY => "binary".to_owned(),
+        ws::CLOSE => "close".to_owned(),
+        ws::PING => "ping".to_owned(),
+        ws::PONG => "pong".to_owned(),
+        other => format!("opcode {other:X}"),
+    }
+}

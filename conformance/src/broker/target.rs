@@ -1,0 +1,265 @@
+//! The broker under test, and how to be let in.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// Everything that the command line says of the broker.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) tls: bool,
+    /// Of the URL, with brackets if it is an IPv6 address.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// Path and query.
+    pub(crate) path: String,
+    /// Dial this `host:port` instead.
+    pub(crate) connect_to: Option<String>,
+    pub(crate) virtual_host: String,
+    pub(crate) login: Option<String>,
+    pub(crate) passcode: Option<String>,
+    /// More headers of CONNECT.
+    pub(crate) headers: Vec<(String, String)>,
+    /// More headers of the upgrade.
+    pub(crate) ws_headers: Vec<(String, String)>,
+    /// What is offered.
+    pub(crate) subprotocols: String,
+    /// PEM of an authority to trust.
+    pub(crate) ca: Option<Vec<u8>>,
+    pub(crate) insecure: bool,
+    /// `{uuid}` becomes something new.
+    pub(crate) queue: String,
+    pub(crate) topic: String,
+    /// A destination that the broker refuses.
+    pub(crate) bad: Option<String>,
+    /// A reply is due within it.
+    pub(crate) reply: Duration,
+    pub(crate) scale: f64,
+}
+
+impl Target {
+    /// Takes a `ws://` or `wss://` URL apart; all else is as by default.
+    pub(crate) fn of(url: &str) -> Result<Self, String> {
+        let (tls, rest) = match url.split_once("://") {
+            Some(("ws", rest)) => (false, rest),
+            Some(("wss", rest)) => (true, rest),
+            Some((other, _)) => return Err(format!("\"{other}\" is neither ws nor wss")),
+            None => return Err(format!("\"{url}\" is no URL; ws://host:port/path is one")),
+        };
+        let rest = rest.split('#').next().unwrap_or(rest);
+        let cut = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(cut);
+        if authority.contains('@') {
+            return Err(
+                "credentials in the URL are not sent; use --login and --passcode".to_owned(),
+            );
+        }
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => {
+                let port = port.parse().map_err(|_| format!("\"{port}\" is no port"))?;
+                (host, port)
+            }
+            Some(_) | None => (authority, if tls { 443 } else { 80 }),
+        };
+        if host.is_empty() || host.contains(char::is_whitespace) {
+            return Err(format!("\"{url}\" names no host"));
+        }
+        if path.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err("white space in the URL's path".to_owned());
+        }
+        let path = if path.starts_with('/') {
+            path.to_owned()
+        } else {
+            format!("/{path}")
+        };
+        Ok(Self {
+            tls,
+            host: host.to_owned(),
+            port,
+            path,
+            connect_to: None,
+            virtual_host: host.trim_matches(['[', ']']).to_owned(),
+            login: None,
+            passcode: None,
+            headers: Vec::new(),
+            ws_headers: Vec::new(),
+            subprotocols: "v12.stomp, v11.stomp, v10.stomp".to_owned(),
+            ca: None,
+            insecure: false,
+            queue: "/queue/conf-{uuid}".to_owned(),
+            topic: "/topic/conf-{uuid}".to_owned(),
+            bad: None,
+            reply: Duration::from_secs(2),
+            scale: 1.0,
+        })
+    }
+
+    /// A span of the requirement list, stretched for slow machines.
+    pub(crate) fn scaled(&self, span: Duration) -> Duration {
+        span.mul_f64(self.scale)
+    }
+
+    /// The URL again, for people.
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.tls { "wss" } else { "ws" };
+        let path = self.path.split('?').next().unwrap_or_default();
+        format!("{scheme}://{}:{}{path}", self.host, self.port)
+    }
+
+    /// What no report may show.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let secret = |(name, value): &(String, String)| {
+            let name = name.to_ascii_lowercase();
+            let hide = [
+                "authorization",
+                "passcode",
+                "token",
+                "cookie",
+                "key",
+                "secret",
+            ];
+            hide.iter().any(|h| name.contains(h)).then(|| value.clone())
+        };
+        let headers = self
+            .headers
+            .iter()
+            .chain(&self.ws_headers)
+            .filter_map(secret);
+        headers.chain(self.passcode.clone()).collect()
+    }
+
+    /// The headers of CONNECT but `accept-version` and `heart-beat`.
+    pub(crate) fn credentials(&self) -> String {
+        let mut lines = format!("host:{}\n", self.virtual_host);
+        if let Some(login) = &self.login {
+            lines.push_str(&format!("login:{login}\n"));
+        }
+        if let Some(passcode) = &self.passcode {
+            lines.push_str(&format!("passcode:{passcode}\n"));
+        }
+        for (name, value) in &self.headers {
+            lines.push_str(&format!("{name}:{value}\n"));
+        }
+        lines
+    }
+
+    /// Dials, and does the TLS handshake.
+    pub(crate) fn dial(&self, within: Duration) -> io::Result<Stream> {
+        let own = format!("{}:{}", self.host, self.port);
+        let addresses = self.connect_to.as_ref().unwrap_or(&own).to_socket_addrs()?;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in addresses {
+            match TcpStream::connect_timeout(&address, within) {
+                Ok(tcp) => {
+                    tcp.set_nodelay(true)?;
+                    tcp.set_write_timeout(Some(within))?;
+                    return self.secure(tcp, within);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn secure(&self, tcp: TcpStream, within: Duration) -> io::Result<Stream> {
+        if !self.tls {
+            return Ok(Stream::Tcp(tcp));
+        }
+        let mut builder = native_tls::TlsConnector::builder();
+        if let Some(ca) = &self.ca {
+            let ca = native_tls::Certificate::from_pem(ca).map_err(io::Error::other)?;
+            builder.add_root_certificate(ca);
+        }
+        builder.danger_accept_invalid_certs(self.insecure);
+        builder.danger_accept_invalid_hostnames(self.insecure);
+        let connector = builder.build().map_err(io::Error::other)?;
+        tcp.set_read_timeout(Some(within))?;
+        let host = self.host.trim_matches(['[', ']']);
+        let tls = connector
+            .connect(host, tcp)
+            .map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(Stream::Tls(Box::new(tls)))
+    }
+}
+
+/// A connection to the broker.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Tls(Box<native_tls::TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Tcp(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref(),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(tcp) => tcp.read(buffer),
+            Self::Tls(tls) => tls.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(tcp) => tcp.write(octets),
+            Self::Tls(tls) => tls.write(octets),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(tcp) => tcp.flush(),
+            Self::Tls(tls) => tls.flush(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let target = Target::of("ws://127.0.0.1:15674/ws?x=1").unwrap();
+        assert_eq!(
+            (target.host.as_str(), target.port, target.path.as_str()),
+            ("127.0.0.1", 15674, "/ws?x=1")
+        );
+        let target = Target::of("wss://[::1]").unwrap();
+        assert_eq!(
+            (target.host.as_str(), target.port, target.path.as_str()),
+            ("[::1]", 443, "/")
+        );
+        assert_eq!(target.virtual_host, "::1");
+        for bad in [
+            "http://x",
+            "localhost",
+            "ws://",
+            "ws://u:p@h/",
+            "ws://h:port/",
+            "ws://h/a b",
+        ] {
+            assert!(Target::of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_known() {
+        let mut target = Target::of("ws://h/").unwrap();
+        target.passcode = Some("p1".to_owned());
+        target.ws_headers = vec![
+            ("Authorization".to_owned(), "Bearer b".to_owned()),
+            ("X".to_owned(), "y".to_owned()),
+        ];
+        assert_eq!(target.secrets(), ["Bearer b", "p1"]);
+    }
+}

@@ -1,0 +1,79 @@
+//! The command line, and what the exit code says.
+
+mod broker;
+mod explain;
+mod list;
+mod select;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// What the exit code of the program says.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  every case that ran is OK, or costs nothing
+  1  at least one failed
+  2  the command line makes no sense
+  3  no case could run: no connection, or no session
+  4  nothing ran, or fewer cases than --min-cases
+  5  the judge itself is at fault";
+
+pub(crate) const FAILED: u8 = 1;
+pub(crate) const USAGE: u8 = 2;
+pub(crate) const PRECONDITION: u8 = 3;
+pub(crate) const NOTHING: u8 = 4;
+pub(crate) const HARNESS: u8 = 5;
+
+/// Judges STOMP-over-WebSocket brokers by the requirement list.
+#[derive(Parser)]
+#[command(name = "stomp-conformance", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Test a broker.
+    Broker(Box<broker::BrokerArgs>),
+    /// Show what would run.
+    List(list::ListArgs),
+    /// Show a requirement: its text, the octets, the outcomes.
+    Explain {
+        /// For example S12-FRM-001.
+        id: String,
+    },
+}
+
+/// Why the program could not do what it was asked to.
+pub(crate) struct Failure {
+    pub(crate) code: u8,
+    pub(crate) words: String,
+}
+
+impl Failure {
+    pub(crate) fn usage(words: impl Into<String>) -> Self {
+        Self {
+            code: USAGE,
+            words: words.into(),
+        }
+    }
+}
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    env_logger::init();
+    let done = match Cli::parse().verb {
+        Verb::Broker(args) => broker::run(&args),
+        Verb::List(args) => list::run(&args),
+        Verb::Explain { id } => explain::run(&id),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(Failure { code, words }) => {
+            eprintln!("error: {words}");
+            ExitCode::from(code)
+        }
+    }
+}

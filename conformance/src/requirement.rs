@@ -1,0 +1,101 @@
+//! The requirement list: what STOMP 1.0 to 1.2, RFC 6455 and the practice of
+//! the field ask of a broker and of a client.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::LazyLock;
+
+/// How strongly the text asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Level {
+    Must,
+    Implied,
+    Should,
+    #[serde(rename = "DE-FACTO")]
+    DeFacto,
+    May,
+    Undefined,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Must => "MUST",
+            Self::Implied => "IMPLIED",
+            Self::Should => "SHOULD",
+            Self::DeFacto => "DE-FACTO",
+            Self::May => "MAY",
+            Self::Undefined => "UNDEFINED",
+        })
+    }
+}
+
+/// What breaking it costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) enum Cost {
+    #[serde(rename = "FAIL")]
+    Fail,
+    #[serde(rename = "NON-STRICT")]
+    NonStrict,
+    #[serde(rename = "INFO")]
+    Info,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Requirement {
+    pub(crate) id: String,
+    pub(crate) level: Level,
+    pub(crate) statement: String,
+    pub(crate) section: String,
+    pub(crate) test_broker: String,
+    pub(crate) test_client: String,
+    pub(crate) version_diff: String,
+    /// Capabilities without which it cannot be tested.
+    pub(crate) needs: Vec<String>,
+    pub(crate) grade_if_violated: Cost,
+}
+
+static ALL: LazyLock<Vec<Requirement>> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../requirements.json")).expect("a test parses the list")
+});
+
+pub(crate) fn all() -> &'static [Requirement] {
+    &ALL
+}
+
+pub(crate) fn by_id(id: &str) -> Option<&'static Requirement> {
+    ALL.iter().find(|r| r.id == id)
+}
+
+impl Requirement {
+    /// The part of the id that names the area: `FRM` of `S12-FRM-001`.
+    pub(crate) fn area(&self) -> &str {
+        self.id.split('-').nth(1).unwrap_or_default()
+    }
+
+    /// Whether there is something to ask a broker.
+    pub(crate) fn asks_broker(&self) -> bool {
+        !self.test_broker.starts_with("n/a")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_list_is_whole() {
+        assert_eq!(all().len(), 285);
+        let ids: BTreeSet<&str> = all().iter().map(|r| r.id.as_str()).collect();
+        assert_eq!(ids.len(), 285);
+        assert_eq!(
+            all().iter().filter(|r| r.asks_broker()).count(),
+            245 - all()
+                .iter()
+                .filter(|r| r.test_broker.starts_with("n/a ("))
+                .count()
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! The judge before a broker: a right one, wrong ones, and none at all.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use hobnail_mock_broker::{MockBroker, Scenario};
+use serde_json::Value;
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+fn judge(args: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_stomp-conformance");
+    Command::new(program).args(args).output().unwrap()
+}
+
+/// The exit code, and all that was printed.
+fn told(args: &[&str]) -> (i32, String) {
+    let output = judge(args);
+    let mut text = String::from_utf8(output.stdout).unwrap();
+    text.push_str(&String::from_utf8(output.stderr).unwrap());
+    (output.status.code().unwrap(), text)
+}
+
+fn broker(scenario: &str) -> MockBroker {
+    MockBroker::start(Scenario::from_json(scenario).unwrap()).unwrap()
+}
+
+/// The ids of cases with a grade.
+fn graded(report: &Value, grade: &str) -> Vec<String> {
+    let cases = report["cases"].as_array().unwrap().iter();
+    let cases = cases.filter(|c| c["grade"] == grade);
+    cases
+        .map(|c| format!("{}: {}", c["id"].as_str().unwrap(), c["observed"]))
+        .collect()
+}
+
+#[test]
+fn the_reference_breaks_no_rule() {
+    let broker =
+        broker(r#"{"broker":{"heart-beat":"1000,1000","auth":{"basic":{"u":"s3cr3t-p"}}}}"#);
+    let url = broker.url();
+    let folder = std::env::temp_dir().join(format!("conformance-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let json = folder.join("report.json");
+    let junit = folder.join("report.xml");
+    let wire = folder.join("wire");
+    let (exit, text) = told(&[
+        "broker",
+        &url,
+        "!tag:slow",
+        "--login=u",
+        "--passcode=s3cr3t-p",
+        "--strict",
+        "--time-scale=2",
+        "--jobs=16",
+        "--json",
+        json.to_str().unwrap(),
+        "--junit",
+        junit.to_str().unwrap(),
+        "--wire",
+        wire.to_str().unwrap(),
+    ]);
+    let json = std::fs::read_to_string(json).unwrap();
+    let xml = std::fs::read_to_string(junit).unwrap();
+    let report: Value = serde_json::from_str(&json).unwrap();
+    for grade in ["FAILED", "NON-STRICT", "INCONCLUSIVE", "FLAKY"] {
+        assert_eq!(graded(&report, grade), Vec::<String>::new(), "{grade}");
+    }
+    assert_eq!(exit, 0, "{text}");
+    assert!(graded(&report, "OK").len() > 200, "{text}");
+    assert!(text.trim_end().ends_with("exit=0"), "{text}");
+    assert!(xml.contains("<testsuite name=\"FRM\""), "{xml}");
+    let mut all = format!("{text}{json}{xml}");
+    for file in std::fs::read_dir(wire).unwrap() {
+        all.push_str(&std::fs::read_to_string(file.unwrap().path()).unwrap());
+    }
+    assert!(!all.contains("s3cr3t-p"), "a secret in a report");
+    let hex: String = b"s3cr3t-p".iter().map(|o| format!("{o:02x}")).collect();
+    assert!(!all.contains(&hex), "a secret in a wire log");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// What a broken broker fails, of these cases, and nothing else.
+fn fails(scenario: &str, select: &[&str], wanted: &[&str]) {
+    let broker = broker(scenario);
+    let (folder, url) = (std::env::temp_dir(), broker.url());
+    let file = folder.join(format!(
+        "wrong-{}-{}.json",
+        std::process::id(),
+        broker.port()
+    ));
+    let mut args = vec![
+        "broker",
+        &url,
+        "--time-scale=1",
+        "--json",
+        file.to_str().unwrap(),
+    ];
+    args.extend_from_slice(select);
+    let (exit, text) = told(&args);
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    std::fs::remove_file(file).unwrap();
+    let cases = report["cases"].as_array().unwrap().iter();
+    let failed: Vec<&str> = cases
+        .filter(|c| c["grade"] == "FAILED")
+        .map(|c| c["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(failed, wanted, "{text}");
+    assert_eq!(exit, i32::from(!wanted.is_empty()), "{text}");
+}
+
+#[test]
+fn a_broker_that_keeps_the_connection_after_error() {
+    let scenario = r#"{"rules":[{"on":{"recv":"SEND","match":{"receipt":"r1"}},"times":"inf","do":[
+        {"error":{"message":"no","close":false}}]}]}"#;
+    fails(
+        scenario,
+        &["S12-ERR-002/send", "S12-SND-001", "S12-FRM-010"],
+        &["S12-ERR-002/send"],
+    );
+}
+
+#[test]
+fn a_broker_that_answers_a_wrong_receipt() {
+    let scenario = r#"{"rules":[{"on":{"send":"RECEIPT","match":{"receipt-id":"r1"}},"times":"inf","do":[
+        {"set":{"receipt-id":"r 1"}},"pass"]}]}"#;
+    fails(scenario, &["S12-RCT-101", "S12-SUB-005"], &["S12-RCT-101"]);
+}
+
+#[test]
+fn a_broker_that_masks_its_frames() {
+    let scenario =
+        r#"{"rules":[{"conn":"5+","on":"connected","times":"inf","do":[{"ws":{"mask":true}}]}]}"#;
+    fails(
+        scenario,
+        &["WS-FRM-003", "S12-FRM-002"],
+        &["WS-FRM-003/passive"],
+    );
+}
+
+#[test]
+fn a_target_that_is_none() {
+    // Nobody listens there.
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let (exit, text) = told(&["broker", &format!("ws://127.0.0.1:{port}/")]);
+    assert_eq!(exit, 3, "{text}");
+    assert!(text.contains("no case can run"), "{text}");
+
+    let html = broker(
+        r#"{"rules":[{"on":"upgrade","times":"inf","do":[{"http":{"status":200,"body":"<html>"}}]}]}"#,
+    );
+    let (exit, text) = told(&["broker", &html.url()]);
+    assert_eq!(exit, 3, "{text}");
+    assert!(text.contains("answered by 200"), "{text}");
+}
+
+#[test]
+fn a_command_line_without_sense() {
+    for args in [
+        &["broker", "http://x/"][..],
+        &["broker", "ws://127.0.0.1:1/", "colour:red"],
+        &["broker", "ws://127.0.0.1:1/", "--dest-template=/queue/x"],
+        &["broker", "ws://127.0.0.1:1/", "--header=s3cr3t"],
+        &["broker", "ws://127.0.0.1:1/", "--time-scale=NaN"],
+        &["explain", "S12-FRM-0001"],
+    ] {
+        let (exit, text) = told(args);
+        assert_eq!(exit, 2, "{args:?}: {text}");
+        assert!(!text.contains("s3cr3t"), "{text}");
+    }
+    let (exit, _) = told(&["broker", "ws://127.0.0.1:1/", "S12-NONE-*"]);
+    assert_eq!(exit, 4);
+    let (exit, _) = told(&["list", "S12-NONE-*"]);
+    assert_eq!(exit, 4);
+}
+
+#[test]
+fn what_is_there_can_be_listed_and_explained() {
+    let (exit, text) = told(&["list"]);
+    assert_eq!(exit, 0);
+    assert!(text.lines().count() > 300, "{}", text.lines().count());
+    let (exit, text) = told(&["explain", "s12-frm-020/every-cut"]);
+    assert_eq!(exit, 0);
+    assert!(
+        text.contains("octet stream") && text.contains("S12-FRM-020/every-cut"),
+        "{text}"
+    );
+}
