@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     frame: Frame,
     /// Octets of its headers and its body.
     octets: usize,
+    /// Whether its body is text.
+    text: bool,
     /// What follows the command's line, for each version.
     tails: [OnceLock<Arc<Vec<u8>>>; 3],
 }
@@ -41,13 +43,13 @@ pub(crate) struct Label {
 pub(crate) struct Delivery {
     shared: Arc<Shared>,
     label: Arc<Label>,
-    text: bool,
 }
 
 impl Shared {
     pub(super) fn new(frame: Frame) -> Self {
         Self {
             octets: frame.octets(),
+            text: std::str::from_utf8(&frame.body).is_ok(),
             tails: Default::default(),
             frame,
         }
@@ -90,12 +92,7 @@ impl Label {
 
 impl Delivery {
     fn new(shared: Arc<Shared>, label: Arc<Label>) -> Self {
-        let text = std::str::from_utf8(&shared.frame.body).is_ok();
-        Self {
-            shared,
-            label,
-            text,
-        }
+        Self { shared, label }
     }
 
     /// The parts of its octets on the wire; the second is shared.
@@ -117,7 +114,7 @@ impl Delivery {
 
     /// Whether it can go as text.
     pub(crate) fn is_text(&self) -> bool {
-        self.text
+        self.shared.text
     }
 
     /// Octets of its headers and its body.

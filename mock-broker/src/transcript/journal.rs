@@ -75,11 +75,13 @@ struct Stamp {
     seq: u64,
     at: Duration,
     conn: u64,
+    /// Counted once: when it goes, the frame is long out of the caches.
+    weight: usize,
 }
 
 impl Stamp {
     fn entry(self, what: What) -> Entry {
-        let Self { seq, at, conn } = self;
+        let Self { seq, at, conn, .. } = self;
         Entry {
             seq,
             at,
@@ -112,8 +114,7 @@ impl Kept {
     fn weight(&self) -> usize {
         match self {
             Self::Whole(entry) => entry.weight(),
-            Self::Recv(_, frame) => frame_weight(frame.octets()),
-            Self::Sent(_, delivery) => frame_weight(delivery.octets()),
+            Self::Recv(stamp, _) | Self::Sent(stamp, _) => stamp.weight,
         }
     }
 }
@@ -156,7 +157,7 @@ impl Journal {
 
     pub(crate) fn push(&self, at: Duration, conn: u64, what: What) {
         let frame = matches!(what, What::Recv(_) | What::Sent(_));
-        self.keep(at, conn, |stamp| Kept::Whole(stamp.entry(what)));
+        self.keep(at, conn, 0, |stamp| Kept::Whole(stamp.entry(what)));
         if !frame {
             self.wake();
         }
@@ -173,18 +174,26 @@ impl Journal {
 
     /// A frame came.
     pub(crate) fn push_recv(&self, at: Duration, conn: u64, frame: Arc<Frame>) {
-        self.keep(at, conn, |stamp| Kept::Recv(stamp, frame));
+        let weight = frame_weight(frame.octets());
+        self.keep(at, conn, weight, |stamp| Kept::Recv(stamp, frame));
     }
 
     /// A frame that is shared was sent.
     pub(crate) fn push_delivery(&self, at: Duration, conn: u64, delivery: Delivery) {
-        self.keep(at, conn, |stamp| Kept::Sent(stamp, delivery));
+        let weight = frame_weight(delivery.octets());
+        self.keep(at, conn, weight, |stamp| Kept::Sent(stamp, delivery));
     }
 
-    fn keep(&self, at: Duration, conn: u64, make: impl FnOnce(Stamp) -> Kept) {
+    /// The weight counts for what is shared; an entry knows its own.
+    fn keep(&self, at: Duration, conn: u64, weight: usize, make: impl FnOnce(Stamp) -> Kept) {
         let mut ring = self.lock();
         let seq = ring.next;
-        let kept = make(Stamp { seq, at, conn });
+        let kept = make(Stamp {
+            seq,
+            at,
+            conn,
+            weight,
+        });
         if log::log_enabled!(target: "mock_broker", log::Level::Trace) {
             log::trace!(target: "mock_broker", "{}", kept.entry());
         }
