@@ -2,6 +2,7 @@
 
 pub(crate) mod junit;
 pub(crate) mod run;
+mod trace;
 
 use std::path::Path;
 

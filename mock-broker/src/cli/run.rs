@@ -1,6 +1,7 @@
 //! `run` and `proxy`: a broker, what it sees, and the verdict.
 
 use super::junit::junit;
+use super::trace::{Color, Trace};
 use super::{Failure, write};
 use clap::Args;
 use hobnail_mock_broker::script::Span;
@@ -39,6 +40,10 @@ pub(crate) struct RunArgs {
     /// Print everything that happens, one line each; secrets are masked.
     #[arg(long)]
     trace: bool,
+    /// Whether the trace is coloured. `auto`: on a terminal, unless NO_COLOR is
+    /// set.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    color: Color,
     /// End after so long, for example 30s. SIGINT and SIGTERM end it, too.
     #[arg(long = "for", value_name = "TIME", value_parser = span)]
     span: Option<Duration>,
@@ -137,6 +142,7 @@ pub(crate) fn run(
 fn watch(broker: &MockBroker, run: &RunArgs, over: &AtomicBool) -> Result<Report, Failure> {
     let mut judge = broker.judge();
     let mut presence = Presence::default();
+    let trace = Trace::new(run.color);
     loop {
         let left = run.span.map_or(STEP, |s| s.saturating_sub(broker.age()));
         let (from, step) = (judge.wants(), STEP.min(left));
@@ -148,7 +154,7 @@ fn watch(broker: &MockBroker, run: &RunArgs, over: &AtomicBool) -> Result<Report
                 judge.see(entry);
                 presence.see(entry);
                 if run.trace {
-                    say(&entry.to_string())?;
+                    say(&trace.line(entry))?;
                 }
             }
         } else {

@@ -7,6 +7,7 @@ use crate::script::units::glob;
 use crate::script::{Between, Cut, Direction, HeadFault, Kind, Span};
 use crate::wire::{Decoder, Frame, Limits, Version};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Most octets that wait for the end of one session's suspension.
@@ -31,6 +32,8 @@ pub(super) struct Conn {
     pub(super) phase: Phase,
     /// When it was accepted.
     pub(super) since: Duration,
+    /// Who came, for people to see.
+    pub(super) peer: Option<SocketAddr>,
     /// Since when the request, or then the first frame, is awaited.
     pub(super) awaited: Duration,
     /// A rule leaves its handshake unanswered.
@@ -152,6 +155,7 @@ impl Conn {
         Self {
             phase: Phase::Tcp,
             since,
+            peer: None,
             awaited: since,
             hung: false,
             request: None,

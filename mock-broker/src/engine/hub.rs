@@ -54,6 +54,11 @@ pub(super) struct Sub {
 }
 
 impl Sub {
+    /// How many messages of a topic wait for room.
+    pub(super) fn queued(&self) -> usize {
+        self.backlog.len()
+    }
+
     /// Its header, as it stands on the wire.
     pub(super) fn label(&mut self, version: Version) -> Arc<Label> {
         match &self.label {

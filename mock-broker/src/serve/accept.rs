@@ -37,9 +37,11 @@ impl Server {
                 log::debug!("nodelay: {error}");
             }
             self.next += 1;
+            let peer = stream.peer_addr().ok();
             let sock = Sock::new(stream, self.tls.is_some(), self.max_message());
             self.socks.insert(conn, sock);
             self.tell(Input::Tcp { conn });
+            self.engine.set_peer(conn, peer);
             self.enqueue(conn);
         }
     }

@@ -63,10 +63,8 @@ fn run_prints_its_url_first_and_writes_its_files() {
     );
     let port: u16 = port.trim().parse().unwrap();
     drop(std::net::TcpStream::connect(("127.0.0.1", port)).unwrap());
-    assert!(
-        lines.next().unwrap().unwrap().ends_with("conn 1 tcp"),
-        "the trace"
-    );
+    let line = lines.next().unwrap().unwrap();
+    assert!(line.ends_with("  conn 1   -- tcp"), "{line}");
 }
 
 #[test]
@@ -176,4 +174,37 @@ fn a_run_without_a_client_is_no_success() {
 fn completions_are_printed() {
     let out = program().args(["completions", "bash"]).output().unwrap();
     assert!(String::from_utf8_lossy(&out.stdout).contains("until-idle"));
+}
+
+#[test]
+fn a_trace_is_coloured_only_when_it_is_asked_for_or_seen() {
+    use crate::support::Client;
+    for (args, no_color, coloured) in [
+        (&["--trace"][..], "", false),
+        (&["--trace", "--color", "always"], "1", true),
+        (&["--trace", "--color", "never"], "", false),
+    ] {
+        let mut child = program()
+            .arg("run")
+            .args(args)
+            .args(["--until-idle", "1ms", "--for", "60s"])
+            .env("NO_COLOR", no_color)
+            .stdout(Stdio::piped())
+            .spawn()
+            .map(Running)
+            .unwrap();
+        let mut out = BufReader::new(child.0.stdout.take().unwrap());
+        let mut url = String::new();
+        out.read_line(&mut url).unwrap();
+        let mut client = Client::open_url(url.trim());
+        client.send("CONNECT\naccept-version:1.2\nhost:h\npasscode:hunter2\n\n");
+        client.expect("CONNECTED");
+        drop(client);
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut out, &mut text).unwrap();
+        assert_eq!(text.contains('\x1b'), coloured, "{args:?}: {text}");
+        assert!(text.contains("-> CONNECT"), "{text}");
+        assert!(text.contains("passcode:***"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
 }

@@ -153,7 +153,7 @@ fn a_body_is_published_with_the_headers_of_the_query() {
 fn the_transcript_comes_as_lines_and_sessions_as_json() {
     let broker = start(Scenario::builder().name("t").seed(5).build());
     let mut client = Client::connect_as(&broker, "login:alice\npasscode:hunter2");
-    client.confirmed("SUBSCRIBE\nid:0\ndestination:/topic/<b>\n\n");
+    client.confirmed("SUBSCRIBE\nid:0\ndestination:/topic/<b>\nselector:n > 1\n\n");
     let lines = get(&broker, "/control/transcript?from=2");
     assert!(
         lines.head.contains("application/x-ndjson"),
@@ -191,6 +191,11 @@ fn the_transcript_comes_as_lines_and_sessions_as_json() {
         (&json!("alice"), &json!("1.2"))
     );
     assert_eq!(own["subscriptions"][0]["destination"], "/topic/<b>");
+    assert_eq!(own["subscriptions"][0]["selector"], "n > 1");
+    let peer = own["peer"].as_str().expect("a peer");
+    assert!(peer.starts_with("127.0.0.1:"), "{peer}");
+    let beats = json!({"every_ms": 0, "tolerance_ms": 0});
+    assert_eq!(own["heart_beat"], beats);
     let report = get(&broker, "/control/report").json();
     assert_eq!(report["counts"]["recv SUBSCRIBE"], 1);
 }

@@ -20,6 +20,7 @@ use crate::script::{Action, Scenario};
 use crate::transcript::{PLAIN, What, plain_number};
 use oauth::Grants;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use watch::Watch;
 
@@ -103,6 +104,13 @@ impl Engine {
     /// Where the control API is (default: on the same port).
     pub fn set_control(&mut self, control: Control) {
         self.web.control = control;
+    }
+
+    /// Who is at the other end of a connection; only shown.
+    pub(crate) fn set_peer(&mut self, conn: u64, peer: Option<SocketAddr>) {
+        if let Some(c) = self.conns.get_mut(&conn) {
+            c.peer = peer;
+        }
     }
 
     /// The number for a connection to the port of the control API.

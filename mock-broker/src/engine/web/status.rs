@@ -8,11 +8,14 @@ use crate::transcript::plain_number;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Connections that the page shows.
 pub(super) const SHOWN: usize = 200;
 /// Subscriptions that are shown of one connection.
 const SUBSCRIPTIONS: usize = 50;
+/// Characters that are shown of a selector.
+const SELECTOR: usize = 200;
 
 fn ack(mode: AckMode) -> &'static str {
     match mode {
@@ -20,6 +23,10 @@ fn ack(mode: AckMode) -> &'static str {
         AckMode::Client => "client",
         AckMode::Individual => "client-individual",
     }
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(SELECTOR).collect()
 }
 
 impl Engine {
@@ -72,6 +79,9 @@ impl Engine {
             "frames_out": c.frames_out,
             "bytes_out": c.bytes_out,
         });
+        if let Some(peer) = c.peer {
+            value["peer"] = json!(peer.to_string());
+        }
         if let Some(state) = &c.state {
             value["state"] = json!(state);
         }
@@ -83,6 +93,12 @@ impl Engine {
         };
         value["identity"] = json!(session.identity);
         value["version"] = json!(c.version.as_str());
+        value["waiting"] = json!(session.waiting.len());
+        let ms = |t: Option<Duration>| t.map_or(0, |t| t.as_millis());
+        value["heart_beat"] = json!({
+            "every_ms": u64::try_from(ms(c.beats.out)).unwrap_or(u64::MAX),
+            "tolerance_ms": u64::try_from(ms(c.beats.tolerance)).unwrap_or(u64::MAX),
+        });
         let subs: Vec<Value> = session
             .subs
             .iter()
@@ -98,8 +114,9 @@ impl Engine {
                     "kind": kind,
                     "destination": destination,
                     "ack": ack(sub.wish.ack),
-                    "selector": sub.wish.selector.is_some(),
+                    "selector": sub.wish.selector.as_ref().map(|s| clip(&s.to_string())),
                     "unacked": sub.unacked.len(),
+                    "queued": sub.queued(),
                 }))
             })
             .collect();
