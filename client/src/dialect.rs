@@ -28,6 +28,9 @@ pub struct Dialect {
     pub prefetch_header: Option<&'static str>,
     /// The `login` that stands beside a token in `passcode`, if any.
     pub bearer_login: Option<&'static str>,
+    /// A header of CONNECT that says `Bearer <token>`, beside `passcode`, if the
+    /// broker looks there.
+    pub bearer_header: Option<&'static str>,
 }
 
 impl Dialect {
@@ -42,6 +45,7 @@ impl Dialect {
         subscription_errors: false,
         prefetch_header: None,
         bearer_login: None,
+        bearer_header: None,
     };
 
     /// Contact-centre gateways: NUL heart-beats, `receipt-id` beside `receipt`,
@@ -98,6 +102,16 @@ impl Dialect {
     pub const fn with_ack_subscription(self) -> Self {
         Self {
             ack_subscription: true,
+            ..self
+        }
+    }
+
+    /// The same dialect with the token in a header of CONNECT as well, such as
+    /// `Authorization`, as `Bearer <token>`.
+    #[must_use]
+    pub const fn with_bearer_header(self, name: &'static str) -> Self {
+        Self {
+            bearer_header: Some(name),
             ..self
         }
     }

@@ -16,6 +16,7 @@ mod publish;
 mod refusals;
 mod rotation;
 mod round_trip;
+mod storms;
 mod threads;
 mod timeouts;
 mod tls;

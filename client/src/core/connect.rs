@@ -109,6 +109,9 @@ impl Core {
                 }
                 if let Some(token) = self.tokens.present() {
                     frame.header("passcode", token.reveal())?;
+                    if let Some(name) = config.dialect.bearer_header {
+                        frame.header(name, &format!("Bearer {}", token.reveal()))?;
+                    }
                 }
             }
         }

@@ -45,6 +45,8 @@ pub const END: &str = "end";
 pub struct Scenario {
     /// A name for reports.
     pub name: String,
+    /// What it is there for, for readers.
+    pub about: String,
     /// The seed of everything random (default 0).
     pub seed: u64,
     /// Which broker it acts like (default [`Dialect::STOMP`]).
@@ -243,6 +245,7 @@ impl Default for Scenario {
     fn default() -> Self {
         Self {
             name: String::new(),
+            about: String::new(),
             seed: 0,
             dialect: Dialect::STOMP,
             error_codes: vec![CodePlace::Message, CodePlace::Code],

@@ -70,6 +70,7 @@ pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
     broker.bounds.apply(&mut bounds);
     Ok(Scenario {
         name: raw.name.unwrap_or_default(),
+        about: raw.about.unwrap_or_default(),
         seed: raw.seed.unwrap_or_default(),
         dialect,
         error_codes: broker.error_codes.unwrap_or(default.error_codes),

@@ -1,6 +1,7 @@
 //! What can be seen in a transcript.
 
 use super::rule::Conns;
+use super::trigger::is_command;
 use super::units::glob;
 use crate::transcript::{Entry, How, What};
 use crate::wire::Frame;
@@ -196,7 +197,7 @@ impl Seen {
             }
             (Sight::Http, What::Http { status }) => named(&status.to_string()),
             (Sight::Recv, What::Recv(frame)) | (Sight::Send, What::Sent(frame)) => {
-                named(&frame.command)
+                is_command(&self.pattern, &frame.command)
                     && self.headers_fit(|name| frame.header(name))
                     && self.body_fits(frame)
             }

@@ -214,7 +214,7 @@ impl FrameTrigger {
 
     /// Whether command and headers fit; counting is the engine's affair.
     pub(crate) fn fits(&self, frame: &Frame) -> bool {
-        glob(&self.command, &frame.command)
+        is_command(&self.command, &frame.command)
             && self
                 .headers
                 .iter()
@@ -365,6 +365,12 @@ pub mod on {
     pub fn marked(name: &str) -> Trigger {
         Trigger::Mark(name.to_owned())
     }
+}
+
+/// Whether a command fits a pattern. `CONNECT` stands for `STOMP` as well: a
+/// broker treats both alike.
+pub(crate) fn is_command(pattern: &str, command: &str) -> bool {
+    glob(pattern, command) || (command == "STOMP" && pattern == "CONNECT")
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ use std::time::Duration;
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawAssertion {
+    /// For readers only.
+    #[serde(rename = "about")]
+    _about: Option<String>,
     id: Option<String>,
     expect: Option<Seen>,
     never: Option<Seen>,

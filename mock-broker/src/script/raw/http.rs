@@ -7,6 +7,9 @@ use serde::de::{Deserialize, Deserializer, Error};
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawHttpRule {
+    /// For readers only.
+    #[serde(rename = "about")]
+    _about: Option<String>,
     id: Option<String>,
     on: On,
     times: Option<u64>,

@@ -26,6 +26,7 @@ use words::{BeatPair, Fixed};
 pub(super) struct RawScenario {
     pub(super) v: Option<u32>,
     pub(super) name: Option<String>,
+    pub(super) about: Option<String>,
     pub(super) seed: Option<u64>,
     #[serde(default)]
     pub(super) broker: RawBroker,

@@ -12,6 +12,9 @@ use std::fmt;
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawRule {
+    /// For readers only.
+    #[serde(rename = "about")]
+    _about: Option<String>,
     id: Option<String>,
     conn: Option<Conns>,
     on: Trigger,
