@@ -2,6 +2,7 @@
 //! list asks, and says in words what is wrong.
 
 mod broker;
+mod finding;
 mod grade;
 mod report;
 mod requirement;

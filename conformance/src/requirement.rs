@@ -1,6 +1,7 @@
 //! The requirement list: what STOMP 1.0 to 1.2, RFC 6455 and the practice of
 //! the field ask of a broker and of a client.
 
+use crate::finding::Side;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::LazyLock;
@@ -74,9 +75,17 @@ impl Requirement {
         self.id.split('-').nth(1).unwrap_or_default()
     }
 
-    /// Whether there is something to ask a broker.
-    pub(crate) fn asks_broker(&self) -> bool {
-        !self.test_broker.starts_with("n/a")
+    /// What is asked of a side, in words.
+    pub(crate) fn test(&self, side: Side) -> &str {
+        match side {
+            Side::Broker => &self.test_broker,
+            Side::Client => &self.test_client,
+        }
+    }
+
+    /// Whether there is something to ask of a side.
+    pub(crate) fn asks(&self, side: Side) -> bool {
+        !self.test(side).starts_with("n/a")
     }
 }
 
@@ -91,7 +100,7 @@ mod tests {
         let ids: BTreeSet<&str> = all().iter().map(|r| r.id.as_str()).collect();
         assert_eq!(ids.len(), 285);
         assert_eq!(
-            all().iter().filter(|r| r.asks_broker()).count(),
+            all().iter().filter(|r| r.asks(Side::Broker)).count(),
             245 - all()
                 .iter()
                 .filter(|r| r.test_broker.starts_with("n/a ("))

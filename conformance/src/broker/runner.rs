@@ -5,28 +5,14 @@ use super::lab::Lab;
 use super::passive::Tally;
 use super::probe::Caps;
 use super::target::Target;
-use crate::grade::{Ending, Grade, Outcome};
+use crate::finding::{Finding, Side};
+use crate::grade::{Grade, Outcome};
 use crate::requirement::{self, Requirement};
-use crate::wire::log::Entry;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// What became of a case.
-#[derive(Clone, Debug)]
-pub(crate) struct Finding {
-    pub(crate) id: String,
-    pub(crate) requirement: &'static Requirement,
-    pub(crate) grade: Grade,
-    /// In words; empty if there is nothing to say.
-    pub(crate) observed: String,
-    pub(crate) took: Duration,
-    /// How each connection ended.
-    pub(crate) endings: Vec<Ending>,
-    pub(crate) log: Vec<Entry>,
-}
 
 /// Runs these cases, `jobs` at a time, and tells of each when it is done.
 pub(crate) fn run(
@@ -93,6 +79,7 @@ fn seen(id: &'static str, tally: Option<&Tally>) -> Finding {
     };
     Finding {
         id: format!("{id}/passive"),
+        side: Side::Broker,
         requirement,
         grade,
         observed,
@@ -134,6 +121,7 @@ fn judge(
     let (grade, observed) = outcome.graded(requirement.grade_if_violated);
     let finding = Finding {
         id: case.to_string(),
+        side: Side::Broker,
         requirement,
         grade,
         observed,

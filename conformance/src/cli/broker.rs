@@ -1,12 +1,12 @@
 //! `broker`: all that the command line says of a broker, and the run.
 
 use super::select::{Seen, Selection};
-use super::{FAILED, Failure, HARNESS, NOTHING, PRECONDITION};
+use super::{Failure, HARNESS, NOTHING, PRECONDITION, verdict};
 use crate::broker::cases::Case;
 use crate::broker::probe::{self, Caps};
-use crate::broker::runner::{self, Finding};
+use crate::broker::runner;
 use crate::broker::target::Target;
-use crate::grade::Grade;
+use crate::finding::{Finding, Side};
 use crate::report;
 use crate::requirement;
 use std::path::PathBuf;
@@ -137,32 +137,13 @@ pub(crate) fn run(args: &BrokerArgs) -> Result<u8, Failure> {
         );
         println!("capabilities: {}\n", caps.words());
     }
-    let told = |finding: &Finding| {
-        let silent = matches!(
-            finding.grade,
-            Grade::Ok | Grade::Info | Grade::Unimplemented
-        );
-        if !args.quiet || !silent {
-            println!(
-                "{:<14} {:<32} {}",
-                finding.grade, finding.id, finding.observed
-            );
-        }
-    };
+    let told = |finding: &Finding| verdict::tell(finding, args.quiet);
     let mut findings = runner::run(&target, &caps, &cases, &rules, args.jobs, told);
     for _ in 1..args.repeat {
         let again = runner::run(&target, &caps, &cases, &rules, args.jobs, |_| {});
-        for (first, other) in findings.iter_mut().zip(again) {
-            if first.grade != other.grade && first.grade != Grade::Flaky {
-                first.observed = format!(
-                    "{} before, then {}: {}{}",
-                    first.grade, other.grade, first.observed, other.observed
-                );
-                first.grade = Grade::Flaky;
-            }
-        }
+        verdict::compare(&mut findings, again);
     }
-    let exit = verdict(&findings, args.strict);
+    let exit = verdict::conclude(&findings, args.strict);
     write(args, &target, &caps, &findings).map_err(|words| Failure {
         code: HARNESS,
         words,
@@ -180,7 +161,12 @@ fn write(
         report::json::write_wire(folder, findings)?;
     }
     if let Some(path) = &args.json {
-        let run = report::json::of_broker(&target.url(), caps, findings, args.wire.is_some());
+        let subject = report::json::Subject {
+            side: Side::Broker,
+            name: target.url(),
+            caps: serde_json::to_value(caps).map_err(|error| error.to_string())?,
+        };
+        let run = report::json::of(&subject, findings, args.wire.is_some());
         let text = serde_json::to_string_pretty(&run).map_err(|error| error.to_string())?;
         report::write(path, &text)?;
     }
@@ -193,50 +179,6 @@ fn write(
         report::write(path, &text)?;
     }
     Ok(())
-}
-
-/// Repeats what failed, prints the RESULT line, and says the exit code.
-fn verdict(findings: &[Finding], strict: bool) -> u8 {
-    let fails = |grade: Grade| match grade {
-        Grade::Failed | Grade::Flaky => true,
-        Grade::NonStrict => strict,
-        Grade::Inconclusive | Grade::Known | Grade::Unimplemented | Grade::Info | Grade::Ok => {
-            false
-        }
-    };
-    let failed: Vec<&Finding> = findings.iter().filter(|f| fails(f.grade)).collect();
-    if !failed.is_empty() {
-        println!("\nWhat is wrong:");
-    }
-    for finding in &failed {
-        println!(
-            "\n{} {} ({})",
-            finding.grade, finding.id, finding.requirement.level
-        );
-        println!("  rule:     {}", finding.requirement.statement);
-        println!("  observed: {}", finding.observed);
-        println!("  section:  {}", finding.requirement.section);
-    }
-    let count = |grade: Grade| findings.iter().filter(|f| f.grade == grade).count();
-    let exit = if !failed.is_empty() {
-        FAILED
-    } else if count(Grade::Inconclusive) == findings.len() {
-        HARNESS
-    } else {
-        0
-    };
-    println!(
-        "\nRESULT failed={} nonstrict={} ok={} info={} unimpl={} inconclusive={} known={} flaky={} exit={exit}",
-        count(Grade::Failed),
-        count(Grade::NonStrict),
-        count(Grade::Ok),
-        count(Grade::Info),
-        count(Grade::Unimplemented),
-        count(Grade::Inconclusive),
-        count(Grade::Known),
-        count(Grade::Flaky),
-    );
-    exit
 }
 
 fn target(args: &BrokerArgs) -> Result<Target, Failure> {

@@ -3,6 +3,7 @@
 use super::select::{Seen, Selection};
 use super::{Failure, NOTHING};
 use crate::broker::cases;
+use crate::finding::Side;
 use crate::requirement::{self, Requirement};
 use std::collections::BTreeSet;
 
@@ -13,7 +14,10 @@ pub(crate) struct ListArgs {
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Show the requirements that no case asks of a broker instead.
+    /// Who is asked.
+    #[arg(long, value_enum, default_value_t = Side::Broker)]
+    side: Side,
+    /// Show the requirements that ask something of that side and have no case instead.
     #[arg(long)]
     uncovered: bool,
 }
@@ -27,22 +31,19 @@ enum Format {
 pub(crate) fn run(args: &ListArgs) -> Result<u8, Failure> {
     let selection = Selection::parse(&args.select).map_err(Failure::usage)?;
     if args.uncovered {
-        for requirement in uncovered() {
+        for requirement in uncovered(args.side) {
             println!(
                 "{:<12} {:<9} {}",
-                requirement.id, requirement.level, requirement.test_broker
+                requirement.id,
+                requirement.level,
+                requirement.test(args.side)
             );
         }
         return Ok(0);
     }
-    let all = cases::all();
-    let active = all.iter().map(|c| (c.to_string(), c.requirement, c.slow));
-    let passive = cases::PASSIVE
-        .iter()
-        .map(|id| (format!("{id}/passive"), *id, false));
     let mut count = 0;
     let mut json = Vec::new();
-    for (id, requirement, slow) in active.chain(passive) {
+    for (id, requirement, slow) in cases_of(args.side) {
         let Some(requirement) = requirement::by_id(requirement) else {
             continue;
         };
@@ -82,13 +83,26 @@ pub(crate) fn run(args: &ListArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Requirements that ask something of a broker and have no case.
-pub(crate) fn uncovered() -> Vec<&'static Requirement> {
-    let covered: BTreeSet<&str> = cases::all()
-        .iter()
-        .map(|c| c.requirement)
-        .chain(cases::PASSIVE.iter().copied())
-        .collect();
-    let asks = |r: &&Requirement| r.asks_broker() && !covered.contains(r.id.as_str());
+/// Ids of the cases and rules of a side, each with its requirement and whether
+/// it is slow.
+pub(crate) fn cases_of(side: Side) -> Vec<(String, &'static str, bool)> {
+    let passive = |ids: &[&'static str]| -> Vec<_> {
+        let rule = |id: &&'static str| (format!("{id}/passive"), *id, false);
+        ids.iter().map(rule).collect()
+    };
+    match side {
+        Side::Broker => {
+            let all = cases::all().into_iter();
+            let active = all.map(|c| (c.to_string(), c.requirement, c.slow));
+            active.chain(passive(cases::PASSIVE)).collect()
+        }
+        Side::Client => Vec::new(),
+    }
+}
+
+/// Requirements that ask something of a side and have no case.
+pub(crate) fn uncovered(side: Side) -> Vec<&'static Requirement> {
+    let covered: BTreeSet<&str> = cases_of(side).iter().map(|(_, id, _)| *id).collect();
+    let asks = |r: &&Requirement| r.asks(side) && !covered.contains(r.id.as_str());
     requirement::all().iter().filter(asks).collect()
 }

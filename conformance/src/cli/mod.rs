@@ -4,6 +4,7 @@ mod broker;
 mod explain;
 mod list;
 mod select;
+mod verdict;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -1,7 +1,6 @@
 //! The report as JSON, and the wire log of each case beside it.
 
-use crate::broker::probe::Caps;
-use crate::broker::runner::Finding;
+use crate::finding::{Finding, Side};
 use crate::grade::Grade;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -14,9 +13,11 @@ pub(crate) const SCHEMA: u32 = 1;
 pub(crate) struct Run {
     pub(crate) schema: u32,
     pub(crate) tool: String,
-    /// Secrets are not in it.
+    pub(crate) side: Side,
+    /// The broker's URL without secrets, or the client's name and version.
     pub(crate) target: String,
-    pub(crate) caps: Caps,
+    /// What it can do, as it was found or as it said.
+    pub(crate) caps: serde_json::Value,
     /// Cases by level and grade.
     pub(crate) totals: BTreeMap<String, BTreeMap<String, usize>>,
     pub(crate) cases: Vec<Case>,
@@ -26,7 +27,7 @@ pub(crate) struct Run {
 pub(crate) struct Case {
     pub(crate) id: String,
     pub(crate) requirement: String,
-    pub(crate) side: String,
+    pub(crate) side: Side,
     pub(crate) level: String,
     pub(crate) grade: Grade,
     /// How each of its connections ended.
@@ -40,8 +41,17 @@ pub(crate) struct Case {
     pub(crate) wire: Option<String>,
 }
 
+/// Who was judged.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) side: Side,
+    /// Without secrets.
+    pub(crate) name: String,
+    pub(crate) caps: serde_json::Value,
+}
+
 /// All of a run, with the names of wire logs if they were kept.
-pub(crate) fn of_broker(target: &str, caps: &Caps, findings: &[Finding], wire: bool) -> Run {
+pub(crate) fn of(subject: &Subject, findings: &[Finding], wire: bool) -> Run {
     let mut totals: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     for finding in findings {
         let level = totals
@@ -52,7 +62,7 @@ pub(crate) fn of_broker(target: &str, caps: &Caps, findings: &[Finding], wire: b
     let case = |f: &Finding| Case {
         id: f.id.clone(),
         requirement: f.requirement.id.clone(),
-        side: "broker".to_owned(),
+        side: f.side,
         level: f.requirement.level.to_string(),
         grade: f.grade,
         endings: f.endings.iter().map(ToString::to_string).collect(),
@@ -65,8 +75,9 @@ pub(crate) fn of_broker(target: &str, caps: &Caps, findings: &[Finding], wire: b
     Run {
         schema: SCHEMA,
         tool: format!("stomp-conformance {}", env!("CARGO_PKG_VERSION")),
-        target: target.to_owned(),
-        caps: caps.clone(),
+        side: subject.side,
+        target: subject.name.clone(),
+        caps: subject.caps.clone(),
         totals,
         cases: findings.iter().map(case).collect(),
     }

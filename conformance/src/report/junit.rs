@@ -1,6 +1,6 @@
 //! The report as JUnit XML: a suite for each area.
 
-use crate::broker::runner::Finding;
+use crate::finding::Finding;
 use crate::grade::Grade;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
