@@ -58,6 +58,22 @@ impl Grade {
             Self::Ok => "OK",
         }
     }
+
+    /// Whether a person wants to see the dialogue.
+    pub(crate) fn is_worth_a_look(self) -> bool {
+        self.weight() > 0
+    }
+
+    /// How bad it is, to tell a regression from a fix.
+    pub(crate) fn weight(self) -> u8 {
+        match self {
+            Self::Ok | Self::Info | Self::Unimplemented => 0,
+            Self::Known | Self::NonStrict => 1,
+            Self::Inconclusive => 2,
+            Self::Flaky => 3,
+            Self::Failed => 4,
+        }
+    }
 }
 
 impl fmt::Display for Grade {

@@ -4,8 +4,12 @@
 mod broker;
 mod finding;
 mod grade;
+mod known;
+mod profile;
 mod report;
 mod requirement;
+mod secrets;
 mod wire;
+mod words;
 
 pub mod cli;

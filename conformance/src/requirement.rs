@@ -65,14 +65,28 @@ pub(crate) fn all() -> &'static [Requirement] {
     &ALL
 }
 
+/// The rules that no specification has, only a dialect.
+static DIALECTS: LazyLock<Vec<Requirement>> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../dialects.json")).expect("a test parses the list")
+});
+
 pub(crate) fn by_id(id: &str) -> Option<&'static Requirement> {
-    ALL.iter().find(|r| r.id == id)
+    ALL.iter().chain(DIALECTS.iter()).find(|r| r.id == id)
 }
 
 impl Requirement {
-    /// The part of the id that names the area: `FRM` of `S12-FRM-001`.
+    /// `S12` of `S12-FRM-001`.
+    pub(crate) fn family(&self) -> &str {
+        self.id.split('-').next().unwrap_or_default()
+    }
+
+    /// The part of the id that names the area: `FRM` of `S12-FRM-001`. Rules
+    /// of dialects are one area.
     pub(crate) fn area(&self) -> &str {
-        self.id.split('-').nth(1).unwrap_or_default()
+        match self.family() {
+            "DLX" => "DLX",
+            _ => self.id.split('-').nth(1).unwrap_or_default(),
+        }
     }
 
     /// What is asked of a side, in words.
@@ -99,6 +113,7 @@ mod tests {
         assert_eq!(all().len(), 285);
         let ids: BTreeSet<&str> = all().iter().map(|r| r.id.as_str()).collect();
         assert_eq!(ids.len(), 285);
+        assert_eq!(DIALECTS.len(), 4);
         assert_eq!(
             all().iter().filter(|r| r.asks(Side::Broker)).count(),
             245 - all()

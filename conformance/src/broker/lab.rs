@@ -32,7 +32,7 @@ impl Lab {
         Self {
             shared: Arc::new(Shared {
                 target: Arc::clone(target),
-                log: Log::new(target.secrets()),
+                log: Log::new(Arc::clone(&target.secrets)),
                 passive: Passive::default(),
                 endings: std::sync::Mutex::default(),
             }),

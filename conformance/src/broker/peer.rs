@@ -70,6 +70,8 @@ impl Peer {
         let target = &shared.target;
         let within = target.scaled(Duration::from_secs(5));
         let mut stream = target.dial(within)?;
+        // Its lower half is enough for masks.
+        let seed = target.seed as u32;
         let answer = handshake::ask(&mut stream, target, upgrade, within, conn, &shared.log)?;
         let mut peer = Self {
             shared: Arc::clone(shared),
@@ -88,7 +90,7 @@ impl Peer {
             close: None,
             eof: None,
             sent_close: false,
-            mask: conn,
+            mask: conn ^ seed,
             opcode: ws::TEXT,
         };
         if peer.answer.status == 101 {

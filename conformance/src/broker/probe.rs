@@ -7,6 +7,11 @@ use crate::wire::stomp::Frame;
 use serde::Serialize;
 use std::sync::Arc;
 
+/// What `--caps` understands.
+pub(crate) const NAMES: [&str; 8] = [
+    "receipts", "tx", "nack", "queue", "binary", "auth", "1.0", "1.1",
+];
+
 /// The capabilities that cases need.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Caps {
@@ -43,33 +48,53 @@ impl Caps {
         }
     }
 
+    /// What the broker calls itself.
+    pub(crate) fn name(&self) -> String {
+        let own = self.server.clone();
+        own.unwrap_or_else(|| "a broker that does not say its name".to_owned())
+    }
+
+    /// Those of a list, instead of a question to the broker.
+    fn give(&mut self, words: &[String]) {
+        let has = |name: &str| words.iter().any(|w| w == name);
+        self.receipts = has("receipts");
+        self.tx = has("tx");
+        self.nack = has("nack");
+        self.queue = has("queue");
+        self.binary = has("binary");
+        self.auth = has("auth");
+        self.v1_0 = has("1.0");
+        self.v1_1 = has("1.1");
+    }
+
     pub(crate) fn words(&self) -> String {
-        let all = [
-            ("receipts", self.receipts),
-            ("tx", self.tx),
-            ("nack", self.nack),
-            ("queue", self.queue),
-            ("binary", self.binary),
-            ("auth", self.auth),
-            ("1.0", self.v1_0),
-            ("1.1", self.v1_1),
-        ];
-        let names: Vec<&str> = all
-            .into_iter()
-            .filter(|(_, has)| *has)
-            .map(|(name, _)| name)
-            .collect();
+        let all = NAMES.into_iter().zip([
+            self.receipts,
+            self.tx,
+            self.nack,
+            self.queue,
+            self.binary,
+            self.auth,
+            self.v1_0,
+            self.v1_1,
+        ]);
+        let names: Vec<&str> = all.filter(|(_, has)| *has).map(|(name, _)| name).collect();
         names.join(", ")
     }
 }
 
-/// Asks the broker. An error means that no case could run.
-pub(crate) fn probe(target: &Arc<Target>) -> Result<Caps, String> {
+/// Asks the broker, unless it is given what it can do. An error means that no
+/// case could run.
+pub(crate) fn probe(target: &Arc<Target>, given: Option<&[String]>) -> Result<Caps, String> {
     let mut caps = Caps {
         receipts: true,
         ..Caps::default()
     };
-    smoke(target, &mut caps).map_err(Outcome::words)?;
+    smoke(target, &mut caps).map_err(|outcome| target.secrets.hide(&outcome.words()))?;
+    if let Some(words) = given {
+        caps.give(words);
+        return Ok(caps);
+    }
     caps.receipts = ask(target, &caps, |lab| {
         let mut peer = lab.connect()?;
         peer.send(lab.fill("SEND\ndestination:{dest}\nreceipt:p1\n\n\0"));
@@ -114,12 +139,13 @@ pub(crate) fn probe(target: &Arc<Target>) -> Result<Caps, String> {
     caps.v1_1 = speaks(target, &caps, "1.1");
     caps.v1_0 = speaks(target, &caps, "1.0");
     caps.auth = ask(target, &caps, |lab| {
-        if lab.target().passcode.is_none() {
+        if lab.target().passcode().is_none() {
             return Err(Outcome::Ok);
         }
         let mut peer = lab.open()?;
         let wrong = Target {
             passcode: Some("not-the-passcode".to_owned()),
+            token_cmd: None,
             ..lab.target().clone()
         };
         peer.send(format!(

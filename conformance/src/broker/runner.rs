@@ -7,33 +7,55 @@ use super::probe::Caps;
 use super::target::Target;
 use crate::finding::{Finding, Side};
 use crate::grade::{Grade, Outcome};
+use crate::profile::Profile;
 use crate::requirement::{self, Requirement};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Runs these cases, `jobs` at a time, and tells of each when it is done.
+/// What is to run, and how.
+pub(crate) struct Plan<'a> {
+    pub(crate) target: &'a Arc<Target>,
+    pub(crate) caps: &'a Caps,
+    pub(crate) cases: &'a [&'static Case],
+    /// Rules that all traffic is held against.
+    pub(crate) passive: &'a [&'static str],
+    pub(crate) profile: Profile,
+    pub(crate) jobs: usize,
+    /// Of the order.
+    pub(crate) seed: Option<u64>,
+}
+
+/// Runs the cases, `jobs` at a time, and tells of each when it is done. Who is
+/// told may end the run.
 pub(crate) fn run(
-    target: &Arc<Target>,
-    caps: &Caps,
-    cases: &[&'static Case],
-    passive: &[&'static str],
-    jobs: usize,
-    told: impl Fn(&Finding) + Sync,
+    plan: &Plan<'_>,
+    told: impl Fn(&mut Finding) -> ControlFlow<()> + Sync,
 ) -> Vec<Finding> {
+    let cases = plan.cases;
     let mut order: Vec<usize> = (0..cases.len()).collect();
+    if let Some(seed) = plan.seed {
+        shuffle(&mut order, seed);
+    }
     order.sort_by_key(|&at| !cases[at].slow);
     let next = AtomicUsize::new(0);
+    let over = AtomicBool::new(false);
     let done: Mutex<Vec<(usize, Finding)>> = Mutex::default();
     let tallies: Mutex<BTreeMap<&'static str, Tally>> = Mutex::default();
     std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, 64) {
+        for _ in 0..plan.jobs.clamp(1, 64) {
             scope.spawn(|| {
                 while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let (finding, seen) = judge(target, caps, cases[at]);
-                    told(&finding);
+                    if over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let (mut finding, seen) = judge(plan, cases[at]);
+                    if told(&mut finding).is_break() {
+                        over.store(true, Ordering::Relaxed);
+                    }
                     merge(
                         &mut tallies.lock().unwrap_or_else(PoisonError::into_inner),
                         seen,
@@ -49,12 +71,30 @@ pub(crate) fn run(
     done.sort_by_key(|(at, _)| *at);
     let mut findings: Vec<Finding> = done.into_iter().map(|(_, finding)| finding).collect();
     let tallies = tallies.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for id in passive {
-        let finding = seen(id, tallies.get(id));
-        told(&finding);
+    for id in plan.passive {
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        let mut finding = seen(id, tallies.get(id), plan.profile);
+        finding.observed = plan.target.secrets.hide(&finding.observed);
+        if told(&mut finding).is_break() {
+            over.store(true, Ordering::Relaxed);
+        }
         findings.push(finding);
     }
     findings
+}
+
+/// Another order for every seed (Fisher and Yates, xorshift).
+fn shuffle(order: &mut [usize], seed: u64) {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    for at in (1..order.len()).rev() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let other = state % (at as u64 + 1);
+        order.swap(at, usize::try_from(other).unwrap_or_default());
+    }
 }
 
 fn merge(all: &mut BTreeMap<&'static str, Tally>, new: BTreeMap<&'static str, Tally>) {
@@ -68,36 +108,24 @@ fn merge(all: &mut BTreeMap<&'static str, Tally>, new: BTreeMap<&'static str, Ta
 }
 
 /// The verdict on a rule that all traffic was held against.
-fn seen(id: &'static str, tally: Option<&Tally>) -> Finding {
+fn seen(id: &'static str, tally: Option<&Tally>, profile: Profile) -> Finding {
     let requirement = required(id);
-    let (grade, observed) = match tally {
+    let graded = match tally {
         None => (Grade::Info, "nothing of the kind was seen".to_owned()),
         Some(tally) => match tally.broken.clone() {
             None => (Grade::Ok, String::new()),
-            Some(broken) => broken.graded(requirement.grade_if_violated),
+            Some(broken) => profile.grade(broken, requirement),
         },
     };
-    Finding {
-        id: format!("{id}/passive"),
-        side: Side::Broker,
-        requirement,
-        grade,
-        observed,
-        took: Duration::ZERO,
-        endings: Vec::new(),
-        log: Vec::new(),
-    }
+    Finding::new(format!("{id}/passive"), Side::Broker, requirement, graded)
 }
 
 fn required(id: &str) -> &'static Requirement {
     requirement::by_id(id).expect("a test looks every id up")
 }
 
-fn judge(
-    target: &Arc<Target>,
-    caps: &Caps,
-    case: &'static Case,
-) -> (Finding, BTreeMap<&'static str, Tally>) {
+fn judge(plan: &Plan<'_>, case: &'static Case) -> (Finding, BTreeMap<&'static str, Tally>) {
+    let (target, caps) = (plan.target, plan.caps);
     let requirement = required(case.requirement);
     let began = Instant::now();
     let mut lab = Lab::new(target, caps);
@@ -118,16 +146,17 @@ fn judge(
     } else {
         after(target, caps, outcome)
     };
-    let (grade, observed) = outcome.graded(requirement.grade_if_violated);
+    let (grade, observed) = plan.profile.grade(outcome, requirement);
     let finding = Finding {
-        id: case.to_string(),
-        side: Side::Broker,
-        requirement,
-        grade,
-        observed,
         took: began.elapsed(),
         endings: lab.shared.endings(),
         log: lab.shared.log.take(),
+        ..Finding::new(
+            case.to_string(),
+            Side::Broker,
+            requirement,
+            (grade, target.secrets.hide(&observed)),
+        )
     };
     (finding, lab.shared.passive.tallies())
 }
@@ -146,4 +175,11 @@ fn after(target: &Arc<Target>, caps: &Caps, outcome: Outcome) -> Outcome {
 /// All cases and rules.
 pub(crate) fn everything() -> (Vec<&'static Case>, Vec<&'static str>) {
     (cases::all(), cases::PASSIVE.to_vec())
+}
+
+/// The ids of all of them.
+pub(crate) fn ids() -> Vec<String> {
+    let (cases, rules) = everything();
+    let rules = rules.iter().map(|id| format!("{id}/passive"));
+    cases.iter().map(ToString::to_string).chain(rules).collect()
 }

@@ -1,8 +1,12 @@
 //! The broker under test, and how to be let in.
 
+use crate::secrets::Secrets;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Everything that the command line says of the broker.
 #[derive(Clone, Debug)]
@@ -35,7 +39,19 @@ pub(crate) struct Target {
     /// A reply is due within it.
     pub(crate) reply: Duration,
     pub(crate) scale: f64,
+    /// Of the masks.
+    pub(crate) seed: u64,
+    /// Prints a fresh token: the passcode.
+    pub(crate) token_cmd: Option<String>,
+    pub(crate) token_life: Duration,
+    /// The token in use, and when it was fetched.
+    pub(crate) token: Arc<Mutex<Option<(Instant, String)>>>,
+    /// What no report may show.
+    pub(crate) secrets: Arc<Secrets>,
 }
+
+/// Identities made so far.
+static IDENTITIES: AtomicU64 = AtomicU64::new(1);
 
 impl Target {
     /// Takes a `ws://` or `wss://` URL apart; all else is as by default.
@@ -91,6 +107,11 @@ impl Target {
             bad: None,
             reply: Duration::from_secs(2),
             scale: 1.0,
+            seed: 0,
+            token_cmd: None,
+            token_life: Duration::from_secs(60),
+            token: Arc::default(),
+            secrets: Arc::default(),
         })
     }
 
@@ -106,8 +127,8 @@ impl Target {
         format!("{scheme}://{}:{}{path}", self.host, self.port)
     }
 
-    /// What no report may show.
-    pub(crate) fn secrets(&self) -> Vec<String> {
+    /// Remembers what no report may show.
+    pub(crate) fn keep_secrets(&self) {
         let secret = |(name, value): &(String, String)| {
             let name = name.to_ascii_lowercase();
             let hide = [
@@ -125,22 +146,78 @@ impl Target {
             .iter()
             .chain(&self.ws_headers)
             .filter_map(secret);
-        headers.chain(self.passcode.clone()).collect()
+        for word in headers.chain(self.passcode.clone()) {
+            self.secrets.add(word);
+        }
     }
 
     /// The headers of CONNECT but `accept-version` and `heart-beat`.
     pub(crate) fn credentials(&self) -> String {
+        self.credentials_of(&self.identity())
+    }
+
+    /// The login; where it holds `{uuid}`, one that nobody else has.
+    pub(crate) fn identity(&self) -> Option<String> {
+        let new = || IDENTITIES.fetch_add(1, Ordering::Relaxed);
+        let own = |login: &String| match login.contains("{uuid}") {
+            true => login.replace("{uuid}", &format!("{:x}-{:x}", std::process::id(), new())),
+            false => login.clone(),
+        };
+        self.login.as_ref().map(own)
+    }
+
+    pub(crate) fn credentials_of(&self, login: &Option<String>) -> String {
         let mut lines = format!("host:{}\n", self.virtual_host);
-        if let Some(login) = &self.login {
+        if let Some(login) = login {
             lines.push_str(&format!("login:{login}\n"));
         }
-        if let Some(passcode) = &self.passcode {
+        if let Some(passcode) = self.passcode() {
             lines.push_str(&format!("passcode:{passcode}\n"));
         }
         for (name, value) in &self.headers {
             lines.push_str(&format!("{name}:{value}\n"));
         }
         lines
+    }
+
+    /// The passcode, or a token that is not yet half over.
+    pub(crate) fn passcode(&self) -> Option<String> {
+        if self.token_cmd.is_none() {
+            return self.passcode.clone();
+        }
+        let mut held = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*held {
+            Some((since, token)) if since.elapsed() < self.token_life / 2 => Some(token.clone()),
+            Some(_) | None => {
+                *held = self.fresh_token().map(|token| (Instant::now(), token));
+                held.as_ref().map(|(_, token)| token.clone())
+            }
+        }
+    }
+
+    /// Asks `--token-cmd`. Why it gave none is said in the log: the broker
+    /// will refuse what follows.
+    pub(crate) fn fresh_token(&self) -> Option<String> {
+        let command = self.token_cmd.as_ref()?;
+        match Command::new("sh")
+            .args(["-c", command])
+            .stdin(Stdio::null())
+            .output()
+        {
+            Ok(output) if output.status.success() => {
+                let token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+                self.secrets.add(token.clone());
+                Some(token).filter(|token| !token.is_empty() && !token.contains(['\n', '\0']))
+            }
+            Ok(output) => {
+                log::warn!("--token-cmd ended with {}", output.status);
+                None
+            }
+            Err(error) => {
+                log::warn!("--token-cmd: {error}");
+                None
+            }
+        }
     }
 
     /// Dials, and does the TLS handshake.
@@ -260,6 +337,7 @@ mod tests {
             ("Authorization".to_owned(), "Bearer b".to_owned()),
             ("X".to_owned(), "y".to_owned()),
         ];
-        assert_eq!(target.secrets(), ["Bearer b", "p1"]);
+        target.keep_secrets();
+        assert_eq!(target.secrets.all(), ["Bearer b", "p1"]);
     }
 }

@@ -1,17 +1,19 @@
 //! `broker`: all that the command line says of a broker, and the run.
 
+use super::options::{Judging, Reporting, Running};
 use super::select::{Seen, Selection};
-use super::{Failure, HARNESS, NOTHING, PRECONDITION, verdict};
+use super::verdict::Teller;
+use super::{Failure, HARNESS, NOTHING, PRECONDITION, reports};
 use crate::broker::cases::Case;
 use crate::broker::probe::{self, Caps};
-use crate::broker::runner;
+use crate::broker::runner::{self, Plan};
 use crate::broker::target::Target;
 use crate::finding::{Finding, Side};
-use crate::report;
+use crate::report::json::Subject;
 use crate::requirement;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
 pub(crate) struct BrokerArgs {
@@ -55,130 +57,146 @@ pub(crate) struct BrokerArgs {
     /// A destination that the broker refuses.
     #[arg(long)]
     bad_dest: Option<String>,
-    /// A reply is due within it, in seconds.
-    #[arg(long, default_value_t = 2.0, value_name = "SECONDS")]
-    timeout: f64,
-    /// Stretch all times, for slow machines.
-    #[arg(long, default_value_t = 1.0)]
-    time_scale: f64,
-    /// Cases at once.
-    #[arg(long, default_value_t = 8)]
-    jobs: usize,
-    /// Run each case so often; grades that differ are FLAKY.
-    #[arg(long, default_value_t = 1)]
-    repeat: usize,
-    /// Fewer cases than these are a failure.
-    #[arg(long, default_value_t = 1)]
-    min_cases: usize,
-    /// NON-STRICT fails as well.
-    #[arg(long)]
-    strict: bool,
-    /// Write the report as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Write the report as JUnit XML.
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// Write what went over the wire, one file for each case.
-    #[arg(long, value_name = "FOLDER")]
-    wire: Option<PathBuf>,
-    /// Only the failures and the last line.
-    #[arg(long)]
-    quiet: bool,
+    /// A program that prints a fresh token: the passcode of each CONNECT.
+    #[arg(long, value_name = "COMMAND")]
+    token_cmd: Option<String>,
+    /// How long such a token lives, for the cases that wait for its end.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = super::options::seconds)]
+    token_life: f64,
+    /// The versions that are tested, if the broker speaks them.
+    #[arg(long, value_delimiter = ',', default_value = "1.0,1.1,1.2")]
+    stomp: Vec<String>,
+    /// What the broker can do: auto asks it, a list says it.
+    #[arg(long, value_delimiter = ',', default_value = "auto")]
+    caps: Vec<String>,
+    #[command(flatten)]
+    judging: Judging,
+    #[command(flatten)]
+    running: Running,
+    #[command(flatten)]
+    reporting: Reporting,
 }
 
 pub(crate) fn run(args: &BrokerArgs) -> Result<u8, Failure> {
+    let began = Instant::now();
     let target = Arc::new(target(args)?);
     let selection = Selection::parse(&args.select).map_err(Failure::usage)?;
-    let (all, rules) = runner::everything();
-    let picked = |c: &&Case| {
-        let requirement = requirement::by_id(c.requirement);
-        requirement.is_some_and(|requirement| {
-            selection.takes(&Seen {
-                id: &c.to_string(),
-                requirement,
-                slow: c.slow,
-            })
-        })
-    };
-    let cases: Vec<&'static Case> = all.into_iter().filter(picked).collect();
-    let rules: Vec<&'static str> = rules
-        .into_iter()
-        .filter(|id| {
-            let requirement = requirement::by_id(id);
-            requirement.is_some_and(|requirement| {
-                selection.takes(&Seen {
-                    id: &format!("{id}/passive"),
-                    requirement,
-                    slow: false,
-                })
-            })
-        })
-        .collect();
-    if cases.len() < args.min_cases {
+    let given = given(&args.caps)?;
+    let known = args.judging.known(&runner::ids())?;
+    let (cases, rules) = pick(args, &selection);
+    if cases.len() + rules.len() < args.judging.min_cases {
         eprintln!(
             "{} cases are selected; at least {} must run",
-            cases.len(),
-            args.min_cases
+            cases.len() + rules.len(),
+            args.judging.min_cases
         );
         return Ok(NOTHING);
     }
-    let caps = probe::probe(&target).map_err(|words| Failure {
+    let caps = probe::probe(&target, given.as_deref()).map_err(|words| Failure {
         code: PRECONDITION,
         words: format!("{}: no case can run: {words}", target.url()),
     })?;
-    if !args.quiet {
-        println!(
-            "{}: {}",
-            target.url(),
-            caps.server
-                .as_deref()
-                .unwrap_or("a broker that does not say its name")
-        );
+    if !args.reporting.quiet {
+        println!("{}: {}", target.url(), caps.name());
         println!("capabilities: {}\n", caps.words());
     }
-    let told = |finding: &Finding| verdict::tell(finding, args.quiet);
-    let mut findings = runner::run(&target, &caps, &cases, &rules, args.jobs, told);
-    for _ in 1..args.repeat {
-        let again = runner::run(&target, &caps, &cases, &rules, args.jobs, |_| {});
-        verdict::compare(&mut findings, again);
+    let mut teller = Teller::new(&args.judging, &args.reporting, known);
+    teller.expect((cases.len() + rules.len()) * args.running.repeat.max(1));
+    let plan = Plan {
+        target: &target,
+        caps: &caps,
+        cases: &cases,
+        passive: &rules,
+        profile: args.judging.profile,
+        jobs: args.running.jobs,
+        seed: args.running.seed,
+    };
+    let mut findings = runner::run(&plan, |finding| teller.tell(finding));
+    let skipped = cases.len() + rules.len() - findings.len();
+    if skipped == 0 {
+        for _ in 1..args.running.repeat {
+            let again = runner::run(&plan, |finding| teller.again(finding));
+            for (first, other) in findings.iter_mut().zip(&again) {
+                first.again(other);
+            }
+        }
     }
-    let exit = verdict::conclude(&findings, args.strict);
-    write(args, &target, &caps, &findings).map_err(|words| Failure {
+    let exit = teller.conclude(&mut findings, skipped);
+    report(args, &target, &caps, &findings, began).map_err(|words| Failure {
         code: HARNESS,
         words,
     })?;
     Ok(exit)
 }
 
-fn write(
+/// The cases and rules that are wanted.
+fn pick(args: &BrokerArgs, selection: &Selection) -> (Vec<&'static Case>, Vec<&'static str>) {
+    let (all, rules) = runner::everything();
+    let wanted = |id: &str, requirement: &str, slow: bool| {
+        requirement::by_id(requirement).is_some_and(|requirement| {
+            let asked = args.judging.asks(requirement, selection.is_wanted());
+            let spoken = spoken(requirement.family(), &args.stomp);
+            let seen = Seen {
+                id,
+                requirement,
+                slow,
+            };
+            asked && spoken && selection.takes(&seen)
+        })
+    };
+    let cases = all.into_iter();
+    let rules = rules.into_iter();
+    (
+        cases
+            .filter(|c| wanted(&c.to_string(), c.requirement, c.slow))
+            .collect(),
+        rules
+            .filter(|id| wanted(&format!("{id}/passive"), id, false))
+            .collect(),
+    )
+}
+
+/// Whether the requirements of a family are of a version that is tested.
+fn spoken(family: &str, versions: &[String]) -> bool {
+    let version = match family {
+        "S10" => "1.0",
+        "S11" => "1.1",
+        _ => return true,
+    };
+    versions.iter().any(|v| v == version)
+}
+
+/// The capabilities that were given instead of a question to the broker.
+fn given(words: &[String]) -> Result<Option<Vec<String>>, Failure> {
+    if words == ["auto"] {
+        return Ok(None);
+    }
+    for word in words {
+        if !probe::NAMES.contains(&word.as_str()) {
+            let near = crate::words::nearest(word, probe::NAMES).unwrap_or_default();
+            return Err(Failure::usage(format!(
+                "no capability is called \"{word}\"; \"{near}\" is one"
+            )));
+        }
+    }
+    Ok(Some(words.to_vec()))
+}
+
+fn report(
     args: &BrokerArgs,
     target: &Target,
     caps: &Caps,
     findings: &[Finding],
+    began: Instant,
 ) -> Result<(), String> {
-    if let Some(folder) = &args.wire {
-        report::json::write_wire(folder, findings)?;
-    }
-    if let Some(path) = &args.json {
-        let subject = report::json::Subject {
-            side: Side::Broker,
-            name: target.url(),
-            caps: serde_json::to_value(caps).map_err(|error| error.to_string())?,
-        };
-        let run = report::json::of(&subject, findings, args.wire.is_some());
-        let text = serde_json::to_string_pretty(&run).map_err(|error| error.to_string())?;
-        report::write(path, &text)?;
-    }
-    if let Some(path) = &args.junit {
-        let text = report::junit::of(
-            &format!("{}:{}", target.host, target.port),
-            findings,
-            args.strict,
-        )?;
-        report::write(path, &text)?;
-    }
-    Ok(())
+    let subject = Subject {
+        side: Side::Broker,
+        name: args.reporting.name.clone().unwrap_or_else(|| caps.name()),
+        target: target.url(),
+        caps: serde_json::to_value(caps).map_err(|error| error.to_string())?,
+    };
+    let how = reports::how(&args.judging, &args.running, began, &target.secrets);
+    reports::write(&args.reporting, &subject, how, findings)
 }
 
 fn target(args: &BrokerArgs) -> Result<Target, Failure> {
@@ -213,14 +231,19 @@ fn target(args: &BrokerArgs) -> Result<Target, Failure> {
     target.queue.clone_from(&args.dest_template);
     target.topic.clone_from(&args.topic_template);
     target.bad.clone_from(&args.bad_dest);
-    let sane = |v: f64, flag: &str| match v {
-        v if (0.05..=600.0).contains(&v) => Ok(v),
-        v => Err(Failure::usage(format!(
-            "{flag} {v} is not between 0.05 and 600"
-        ))),
-    };
-    target.reply = Duration::from_secs_f64(sane(args.timeout, "--timeout")?);
-    target.scale = sane(args.time_scale, "--time-scale")?;
+    target.keep_secrets();
+    target.reply = Duration::from_secs_f64(args.running.timeout);
+    target.scale = args.running.time_scale;
+    target.seed = args.running.seed.unwrap_or_default();
+    target.token_cmd.clone_from(&args.token_cmd);
+    target.token_life = Duration::from_secs_f64(args.token_life);
+    for version in &args.stomp {
+        if !["1.0", "1.1", "1.2"].contains(&version.as_str()) {
+            return Err(Failure::usage(format!(
+                "--stomp {version}: the versions are 1.0, 1.1 and 1.2"
+            )));
+        }
+    }
     Ok(target)
 }
 

@@ -3,14 +3,13 @@
 use super::Failure;
 use crate::broker::cases;
 use crate::requirement::{self, Cost};
+use crate::words;
 
 pub(crate) fn run(id: &str) -> Result<u8, Failure> {
     let wanted = id.split('/').next().unwrap_or(id).to_ascii_uppercase();
     let Some(requirement) = requirement::by_id(&wanted) else {
-        let near = requirement::all().iter().map(|r| r.id.as_str());
-        let near = near
-            .min_by_key(|other| distance(&wanted, other))
-            .unwrap_or_default();
+        let ids = requirement::all().iter().map(|r| r.id.as_str());
+        let near = words::nearest(&wanted, ids).unwrap_or_default();
         return Err(Failure::usage(format!(
             "no requirement is called {id}; {near} is one"
         )));
@@ -47,20 +46,4 @@ pub(crate) fn run(id: &str) -> Result<u8, Failure> {
         }
     );
     Ok(0)
-}
-
-/// How many letters must change, be added or go.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut last = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let swap = last + usize::from(x != *y);
-            last = row[j + 1];
-            row[j + 1] = swap.min(row[j] + 1).min(last + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }

@@ -3,6 +3,9 @@
 mod broker;
 mod explain;
 mod list;
+mod options;
+mod report;
+mod reports;
 mod select;
 mod verdict;
 
@@ -17,13 +20,15 @@ Exit codes:
   2  the command line makes no sense
   3  no case could run: no connection, or no session
   4  nothing ran, or fewer cases than --min-cases
-  5  the judge itself is at fault";
+  5  the judge itself is at fault, or with --fail-on inconclusive a case was
+  6  entries of known failures are stale (--known-strict)";
 
 pub(crate) const FAILED: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 pub(crate) const PRECONDITION: u8 = 3;
 pub(crate) const NOTHING: u8 = 4;
 pub(crate) const HARNESS: u8 = 5;
+pub(crate) const STALE: u8 = 6;
 
 /// Judges STOMP-over-WebSocket brokers by the requirement list.
 #[derive(Parser)]
@@ -37,6 +42,10 @@ struct Cli {
 enum Verb {
     /// Test a broker.
     Broker(Box<broker::BrokerArgs>),
+    /// Merge reports and render them again.
+    Report(report::ReportArgs),
+    /// Compare two reports; a regression is exit code 1.
+    Diff(report::DiffArgs),
     /// Show what would run.
     List(list::ListArgs),
     /// Show a requirement: its text, the octets, the outcomes.
@@ -67,6 +76,8 @@ pub fn main() -> ExitCode {
     env_logger::init();
     let done = match Cli::parse().verb {
         Verb::Broker(args) => broker::run(&args),
+        Verb::Report(args) => report::run(&args),
+        Verb::Diff(args) => report::diff(&args),
         Verb::List(args) => list::run(&args),
         Verb::Explain { id } => explain::run(&id),
     };

@@ -1,6 +1,7 @@
 //! Which cases: ids with `*`, areas, levels, needs; `!` takes away.
 
 use crate::requirement::Requirement;
+use crate::words;
 
 /// What was asked for on the command line; nothing means everything.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +41,11 @@ impl Selection {
         Ok(selection)
     }
 
+    /// Whether anything was asked for by name.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+
     pub(crate) fn takes(&self, case: &Seen<'_>) -> bool {
         let wanted = self.wanted.is_empty() || self.wanted.iter().any(|p| p.fits(case));
         wanted && !self.unwanted.iter().any(|p| p.fits(case))
@@ -66,7 +72,7 @@ impl Pattern {
     fn fits(&self, case: &Seen<'_>) -> bool {
         let requirement = case.requirement;
         match self {
-            Self::Id(glob) => matches(glob, case.id) || matches(glob, &requirement.id),
+            Self::Id(glob) => words::fits(glob, case.id) || words::fits(glob, &requirement.id),
             Self::Area(area) => {
                 let family = requirement.id.split('-').next().unwrap_or_default();
                 requirement.area().eq_ignore_ascii_case(area) || family.eq_ignore_ascii_case(area)
@@ -74,23 +80,6 @@ impl Pattern {
             Self::Level(level) => requirement.level.to_string().eq_ignore_ascii_case(level),
             Self::Needs(need) => requirement.needs.iter().any(|n| n == need),
             Self::Slow => case.slow,
-        }
-    }
-}
-
-fn matches(glob: &str, text: &str) -> bool {
-    match glob.split_once('*') {
-        None => glob.eq_ignore_ascii_case(text),
-        Some((head, tail)) => {
-            let Some(rest) = text
-                .get(..head.len())
-                .filter(|h| h.eq_ignore_ascii_case(head))
-                .and(text.get(head.len()..))
-            else {
-                return false;
-            };
-            let mut starts = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
-            starts.any(|at| matches(tail, &rest[at..]))
         }
     }
 }

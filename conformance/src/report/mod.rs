@@ -1,7 +1,10 @@
-//! What a run found, for machines and for people.
+//! What a run found, for machines and for people. All reports are made of
+//! [`json::Run`], so that what was written down can be rendered again.
 
 pub(crate) mod json;
 pub(crate) mod junit;
+pub(crate) mod markdown;
+mod stable;
 
 use std::path::Path;
 

@@ -1,8 +1,10 @@
 //! What went over the wire in one case, with times: JSON Lines that can be
 //! read, shown and played again.
 
-use serde::Serialize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::secrets::Secrets;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Octets kept of one entry.
@@ -10,7 +12,7 @@ const KEPT: usize = 4 << 10;
 /// Entries kept of one case.
 const MOST: usize = 2_000;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Dir {
     /// From the judge.
@@ -19,7 +21,7 @@ pub(crate) enum Dir {
     In,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Layer {
     Tcp,
@@ -28,7 +30,7 @@ pub(crate) enum Layer {
     Stomp,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// Microseconds since the case began.
     pub(crate) t_us: u64,
@@ -38,10 +40,10 @@ pub(crate) struct Entry {
     pub(crate) layer: Layer,
     /// What it is, in words.
     pub(crate) what: String,
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "hex")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "hex")]
     pub(crate) octets: Vec<u8>,
     /// Octets that are not kept.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) more: usize,
 }
 
@@ -50,25 +52,77 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-fn hex<S: serde::Serializer>(octets: &[u8], to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&data_encoding::HEXLOWER.encode(octets))
+mod hex {
+    use serde::Deserialize;
+
+    pub(super) fn serialize<S: serde::Serializer>(octets: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&data_encoding::HEXLOWER.encode(octets))
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(from)?;
+        let octets = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes());
+        octets.map_err(serde::de::Error::custom)
+    }
+}
+
+/// The first line of a wire log's file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    pub(crate) case: String,
+    /// Without secrets.
+    pub(crate) target: String,
+}
+
+/// A wire log, read back.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) head: Head,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// A wire log as JSON Lines.
+pub(crate) fn lines(head: &Head, entries: &[Entry]) -> serde_json::Result<String> {
+    let mut text = serde_json::to_string(head)?;
+    text.push('\n');
+    for entry in entries {
+        text.push_str(&serde_json::to_string(entry)?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// Reads such a file. The error is one sentence.
+pub(crate) fn read(path: &Path) -> Result<Kept, String> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+    let mut lines = text.lines();
+    let wrong = |at: usize, error: &dyn std::fmt::Display| {
+        format!("{name}:{at}: it is no wire log of stomp-conformance: {error}")
+    };
+    let head =
+        serde_json::from_str(lines.next().unwrap_or_default()).map_err(|error| wrong(1, &error))?;
+    let entry = |(at, line)| serde_json::from_str(line).map_err(|error| wrong(at + 2, &error));
+    let entries = lines.enumerate().map(entry).collect::<Result<_, _>>()?;
+    Ok(Kept { head, entries })
 }
 
 /// The log of one case; secrets are masked before they get here.
 #[derive(Debug)]
 pub(crate) struct Log {
     began: Instant,
-    secrets: Vec<String>,
+    secrets: Arc<Secrets>,
     kept: Mutex<Vec<Entry>>,
 }
 
 impl Log {
     /// An empty log that never shows any of `secrets`.
-    pub(crate) fn new(secrets: Vec<String>) -> Self {
-        let long_enough = |s: &String| !s.is_empty();
+    pub(crate) fn new(secrets: impl Into<Arc<Secrets>>) -> Self {
         Self {
             began: Instant::now(),
-            secrets: secrets.into_iter().filter(long_enough).collect(),
+            secrets: secrets.into(),
             kept: Mutex::default(),
         }
     }
@@ -96,20 +150,9 @@ impl Log {
             dir,
             layer,
             what: what.into(),
-            octets: self.mask(octets),
+            octets: self.secrets.mask(octets),
             more,
         });
-    }
-
-    fn mask(&self, octets: &[u8]) -> Vec<u8> {
-        let mut octets = octets.to_vec();
-        for secret in &self.secrets {
-            let found: Vec<usize> = memchr::memmem::find_iter(&octets, secret).collect();
-            for at in found {
-                octets[at..at + secret.len()].fill(b'*');
-            }
-        }
-        octets
     }
 
     pub(crate) fn take(&self) -> Vec<Entry> {

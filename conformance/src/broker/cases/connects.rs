@@ -17,7 +17,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     case("S12-CON-003", |lab| {
         let mut peer = lab.open()?;
-        let right = lab.target().passcode.clone().unwrap_or_default();
+        let right = lab.target().passcode().unwrap_or_default();
         let frame = lab.connect_frame("1.2", "").replace(
             &format!("passcode:{right}\n"),
             "passcode:not-the-passcode\n",

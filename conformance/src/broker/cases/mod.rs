@@ -3,6 +3,7 @@
 mod acks;
 mod bodies;
 mod connects;
+mod dialects;
 mod encoding;
 mod errors;
 mod frames;
@@ -99,6 +100,7 @@ pub(crate) fn all() -> Vec<&'static Case> {
         older::CASES,
         websocket::CASES,
         ws_stomp::CASES,
+        dialects::CASES,
     ];
     areas.into_iter().flatten().collect()
 }
