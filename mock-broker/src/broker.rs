@@ -60,7 +60,8 @@ pub struct MockBroker {
 }
 
 impl MockBroker {
-    /// Starts a broker without TLS on a free port of 127.0.0.1.
+    /// Starts a broker on a free port of 127.0.0.1, without TLS unless the
+    /// scenario wants it.
     ///
     /// # Errors
     /// [`StartError`] if the port cannot be opened.
@@ -121,6 +122,10 @@ impl MockBroker {
         upstream: Option<&Upstream>,
     ) -> Result<Self, StartError> {
         let target = upstream.map(Upstream::resolve).transpose()?;
+        let listen = Listen {
+            tls: listen.tls || scenario.tls,
+            ..listen
+        };
         let tls = if listen.tls {
             Some(ServerTls::generate()?)
         } else {

@@ -65,6 +65,9 @@ pub struct Scenario {
     pub heart_beat: (u64, u64),
     /// The only path that is upgraded (default any).
     pub path: Option<String>,
+    /// Whether TLS is spoken, with a certificate of its own authority (default
+    /// false). [`Listen::tls`](crate::Listen::tls) turns it on as well.
+    pub tls: bool,
     /// Who may connect (default everybody).
     pub auth: Auth,
     /// One live session per identity (default false). The identity is the
@@ -254,6 +257,7 @@ impl Default for Scenario {
             subprotocols: Vec::new(),
             heart_beat: (10_000, 10_000),
             path: None,
+            tls: false,
             auth: Auth::default(),
             single_session: false,
             on_expiry: OnExpiry::default(),
@@ -370,6 +374,13 @@ impl Builder {
     #[must_use]
     pub fn path(mut self, path: &str) -> Self {
         self.0.path = Some(path.to_owned());
+        self
+    }
+
+    /// TLS is spoken.
+    #[must_use]
+    pub fn tls(mut self, on: bool) -> Self {
+        self.0.tls = on;
         self
     }
 

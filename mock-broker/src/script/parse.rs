@@ -49,7 +49,6 @@ fn hint(message: &str) -> String {
 
 pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
     let raw: RawScenario = serde_json::from_str(text)?;
-    let _unsupported = raw.broker.tls;
     if raw.v.is_some_and(|v| v != 1) {
         let message = "only version 1 of the vocabulary (`\"v\":1`) is known".to_owned();
         return Err(ScenarioError {
@@ -79,6 +78,7 @@ pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
         subprotocols: broker.subprotocols,
         heart_beat: broker.heart_beat.map_or(default.heart_beat, |b| (b.0, b.1)),
         path: broker.path,
+        tls: broker.tls,
         auth: broker.auth.build(),
         single_session: broker.single_session.unwrap_or(default.single_session),
         on_expiry: broker.on_expiry.unwrap_or(default.on_expiry),

@@ -23,3 +23,4 @@ mod tokens;
 mod topics;
 mod verdict;
 mod virtual_time;
+mod words;

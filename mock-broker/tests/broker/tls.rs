@@ -43,7 +43,7 @@ fn assert_next_is_fine(broker: &MockBroker) {
 }
 
 #[test]
-fn every_broken_certificate_fails_for_its_own_reason() {
+pub(crate) fn every_broken_certificate_fails_for_its_own_reason() {
     for (word, reason) in [
         ("expired", "expired"),
         ("wrong-host", "hostname mismatch"),
@@ -61,7 +61,7 @@ fn every_broken_certificate_fails_for_its_own_reason() {
 }
 
 #[test]
-fn an_alert_answers_the_hello() {
+pub(crate) fn an_alert_answers_the_hello() {
     let broker = broken("alert");
     let words = failure(&broker);
     assert!(words.contains("handshake failure"), "{words}");
@@ -75,7 +75,7 @@ fn an_alert_answers_the_hello() {
 }
 
 #[test]
-fn a_stalled_handshake_hangs() {
+pub(crate) fn a_stalled_handshake_hangs() {
     let broker = broken("stall");
     let stalled = tcp(&broker);
     stalled.set_read_timeout(Some(QUIET)).expect("timeout");

@@ -15,7 +15,6 @@ use super::units::Size;
 use super::{Auth, Bearer, Bounds, CodePlace, Forbidden, OnExpiry};
 use crate::dialect::Dialect;
 use crate::wire::{Limits, Version};
-use serde::de::{Deserialize, Deserializer, Error};
 use std::collections::BTreeMap;
 use std::time::Duration;
 pub(super) use words::ReceiptWord;
@@ -38,17 +37,6 @@ pub(super) struct RawScenario {
     pub(super) expect: Vec<Assertion>,
 }
 
-/// A key that is part of the vocabulary but does nothing yet: an error that
-/// says so is better than a silence.
-#[derive(Clone, Copy)]
-pub(super) struct Unsupported;
-
-impl<'de> Deserialize<'de> for Unsupported {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(D::Error::custom("this key is not supported yet"))
-    }
-}
-
 #[derive(serde::Deserialize, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct RawBroker {
@@ -69,7 +57,7 @@ pub(super) struct RawBroker {
     pub(super) max_deliveries: Option<u32>,
     pub(super) limits: RawLimits,
     pub(super) bounds: RawBounds,
-    pub(super) tls: Option<Unsupported>,
+    pub(super) tls: bool,
 }
 
 #[derive(serde::Deserialize, Default)]
