@@ -28,7 +28,8 @@
 //!
 //! Everything that happens is written to one totally ordered [transcript];
 //! [`MockBroker::wait_for`] waits for an entry of it. The same seed gives the
-//! same run. [`engine`] is the broker without sockets, clock and threads.
+//! same run, see [`Scenario::seed`]. [`engine`] is the broker without sockets,
+//! clock and threads.
 
 mod broker;
 pub mod dialect;

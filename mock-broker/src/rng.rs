@@ -12,6 +12,13 @@ impl Rng {
         Self((z ^ (z >> 31)) | 1)
     }
 
+    /// One of many streams of a seed: what is drawn from one does not depend on
+    /// how much was drawn from another.
+    pub(crate) fn stream(seed: u64, of: u64, kind: u64) -> Self {
+        let mut place = Self::new(of ^ kind.rotate_left(32));
+        Self::new(seed ^ place.next())
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -59,5 +66,18 @@ mod tests {
         }
         assert_eq!(a.between(5, 5), 5);
         assert!(a.chance(1.0) && !a.chance(0.0));
+    }
+
+    #[test]
+    fn streams_of_a_seed_are_their_own() {
+        let mut firsts = std::collections::BTreeSet::new();
+        for seed in 0..4 {
+            for of in 0..50 {
+                for kind in 0..50 {
+                    firsts.insert(Rng::stream(seed, of, kind).next());
+                }
+            }
+        }
+        assert_eq!(firsts.len(), 4 * 50 * 50);
     }
 }

@@ -99,14 +99,14 @@ impl Engine {
 
     /// Arms the timer of the broker's own heart-beat.
     fn arm_beat(&mut self, conn: u64) {
-        let Some(c) = self.conns.get(&conn) else {
+        let Some(c) = self.conns.get_mut(&conn) else {
             return;
         };
         let beats = &c.beats;
         let Some(interval) = beats.out else { return };
         let jitter = beats
             .jitter
-            .map_or(Duration::ZERO, |span| span.pick(&mut self.rng));
+            .map_or(Duration::ZERO, |span| span.pick(&mut c.dice.beats));
         let pause =
             Duration::try_from_secs_f64(interval.as_secs_f64() * beats.factor).unwrap_or(interval);
         let at = beats.last_out.saturating_add(pause).saturating_add(jitter);

@@ -1,7 +1,9 @@
 //! What the engine knows of one connection.
 
+use super::dice::Dice;
 use super::relay::Relay;
 use crate::http::Request;
+use crate::rng::Rng;
 use crate::script::START;
 use crate::script::units::glob;
 use crate::script::{Between, Cut, Direction, HeadFault, Kind, Span};
@@ -68,6 +70,7 @@ pub(super) struct Conn {
     /// When the last octet came or left.
     pub(super) active: Duration,
     pub(super) gathered: Gathered,
+    pub(super) dice: Dice,
 }
 
 /// Where a rule's trigger has come to. A part of it is named by the rule's
@@ -82,6 +85,8 @@ pub(super) struct Gathered {
     pub(super) fired: BTreeSet<usize>,
     /// Idle triggers that have fired, and wait for the next octet.
     pub(super) idle: BTreeSet<(usize, usize)>,
+    /// The random numbers of each rule.
+    pub(super) dice: BTreeMap<usize, Rng>,
 }
 
 /// Destinations of which nothing is delivered, and until when.
@@ -151,7 +156,7 @@ impl Holes {
 }
 
 impl Conn {
-    pub(super) fn new(limits: Limits, since: Duration) -> Self {
+    pub(super) fn new(limits: Limits, since: Duration, dice: Dice) -> Self {
         Self {
             phase: Phase::Tcp,
             since,
@@ -180,6 +185,7 @@ impl Conn {
             state: None,
             active: Duration::ZERO,
             gathered: Gathered::default(),
+            dice,
         }
     }
 

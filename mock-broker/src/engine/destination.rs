@@ -98,8 +98,8 @@ impl Engine {
     /// The key of a session's own temporary queue, which is made if need be.
     fn temporary(&mut self, conn: u64, alias: &str) -> Result<String, Refused> {
         let most = self.scenario.bounds.subscriptions;
-        let session = self.conns.get_mut(&conn).and_then(|c| c.session.as_mut());
-        let Some(session) = session else {
+        let c = self.conns.get_mut(&conn);
+        let Some((dice, session)) = c.and_then(|c| Some((&mut c.dice, c.session.as_mut()?))) else {
             return Err(Refused::new("a temporary queue needs a session"));
         };
         if let Some(key) = session.temps.get(alias) {
@@ -111,7 +111,7 @@ impl Engine {
         let name = alias.strip_prefix(TEMPORARY).unwrap_or(alias);
         let rabbit = self.scenario.dialect.naming == Naming::Rabbit;
         let (key, shown) = if rabbit {
-            let key = format!("{REPLY}amq.gen-{:016x}", self.rng.next());
+            let key = format!("{REPLY}amq.gen-{:016x}", dice.own.next());
             (key.clone(), key)
         } else {
             (format!("{REMOTE}{}/{name}", session.id), alias.to_owned())

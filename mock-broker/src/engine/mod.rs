@@ -14,6 +14,7 @@ mod broker;
 mod conn;
 mod delivery;
 mod destination;
+mod dice;
 mod durable;
 mod events;
 mod hub;
@@ -45,6 +46,7 @@ use crate::transcript::{How, Journal, Note, Transcript, What, plain_number};
 use crate::wire::Frame;
 use conn::{Conn, Silences};
 use delivery::Steps;
+use dice::Dice;
 use durable::Binding;
 use hub::Hub;
 use run::{Cx, Event, Run};
@@ -70,6 +72,8 @@ pub struct Engine {
     silences: Silences,
     /// Storms that blow.
     gales: usize,
+    /// Storms that ever blew.
+    storms: u64,
     /// Frames go to a real broker, and come from there.
     proxy: bool,
     now: Duration,
@@ -93,6 +97,7 @@ pub struct Engine {
     web: Web,
     outputs: Steps,
     journal: Journal,
+    /// Of what belongs to no connection.
     rng: Rng,
     issued: u64,
 }
@@ -174,6 +179,7 @@ impl Engine {
             conditions: Conditions::default(),
             silences: Silences::default(),
             gales: 0,
+            storms: 0,
             proxy: false,
             now: Duration::ZERO,
             port: 0,
@@ -428,7 +434,7 @@ impl Engine {
 
     fn on_tcp(&mut self, conn: u64) {
         let (now, limits) = (self.now, self.scenario.limits);
-        let mut c = Conn::new(limits, now);
+        let mut c = Conn::new(limits, now, Dice::new(self.scenario.seed, conn));
         if !self.proxy {
             let dialect = &self.scenario.dialect;
             c.decoder = c.decoder.with_rules(dialect.rules);

@@ -2,6 +2,7 @@
 
 use super::session::Entry;
 use super::{Engine, Timer};
+use crate::rng::Rng;
 use crate::script::{Action, Corrupt, Stage};
 use crate::transcript::plain_number;
 use crate::wire::Frame;
@@ -104,6 +105,24 @@ impl Run {
     }
 }
 
+/// Resolves `seq` and `pick`.
+pub(super) fn flatten(from: &[Action], nth: u64, rng: &mut Rng, to: &mut VecDeque<Action>) {
+    for action in from {
+        let list = if let Action::Seq(lists) = action {
+            lists.get(usize::try_from(nth - 1).unwrap_or(usize::MAX))
+        } else if let Action::Pick(lists) = action {
+            let last = (lists.len() as u64).saturating_sub(1);
+            lists.get(rng.between(0, last) as usize)
+        } else {
+            to.push_back(action.clone());
+            None
+        };
+        if let Some(list) = list {
+            flatten(list, nth, rng, to);
+        }
+    }
+}
+
 impl Engine {
     /// The actions of all rules that an event fires, in order.
     pub(super) fn fire(&mut self, conn: u64, event: Event<'_>) -> VecDeque<Action> {
@@ -116,47 +135,30 @@ impl Engine {
         // Which rules are meant is settled before any of them does something.
         for (i, rule) in rules.iter().enumerate() {
             if rule.conns.has(conn) && self.is_meant(i, conn, event) {
-                self.pull(i, &mut actions);
+                self.pull(i, conn, &mut actions);
             }
         }
         actions
     }
 
     /// Fires one rule, if its `times` and its `p` let it.
-    fn pull(&mut self, i: usize, actions: &mut VecDeque<Action>) {
-        let rule = &self.rules[i];
-        if rule.times.is_some_and(|most| self.fired[i] >= most) || !self.rng.chance(rule.p) {
+    fn pull(&mut self, i: usize, conn: u64, actions: &mut VecDeque<Action>) {
+        let rules = Arc::clone(&self.rules);
+        let rule = &rules[i];
+        let over = rule.times.is_some_and(|most| self.fired[i] >= most);
+        if over || !self.rule_die(conn, i).chance(rule.p) {
             return;
         }
         self.fired[i] += 1;
         let nth = self.fired[i];
-        let rules = Arc::clone(&self.rules);
-        self.flatten(&rules[i].actions, nth, actions);
-        actions.extend(rules[i].goto.clone().map(Action::Goto));
-    }
-
-    /// Resolves `seq` and `pick`.
-    pub(super) fn flatten(&mut self, from: &[Action], nth: u64, to: &mut VecDeque<Action>) {
-        for action in from {
-            let list = if let Action::Seq(lists) = action {
-                lists.get(usize::try_from(nth - 1).unwrap_or(usize::MAX))
-            } else if let Action::Pick(lists) = action {
-                let last = (lists.len() as u64).saturating_sub(1);
-                lists.get(self.rng.between(0, last) as usize)
-            } else {
-                to.push_back(action.clone());
-                None
-            };
-            if let Some(list) = list {
-                self.flatten(list, nth, to);
-            }
-        }
+        flatten(&rule.actions, nth, self.rule_die(conn, i), actions);
+        actions.extend(rule.goto.clone().map(Action::Goto));
     }
 
     /// Fires a rule without an event of its own for one connection.
     pub(super) fn fire_rule(&mut self, i: usize, conn: u64) {
         let mut actions = VecDeque::new();
-        self.pull(i, &mut actions);
+        self.pull(i, conn, &mut actions);
         self.run(Run::new(conn, Cx::None, actions));
     }
 
@@ -164,7 +166,7 @@ impl Engine {
     pub(super) fn run(&mut self, mut run: Run) {
         while let Some(action) = run.actions.pop_front() {
             if let Action::Delay(span) = action {
-                let pause = span.pick(&mut self.rng);
+                let pause = span.pick(self.die(run.conn));
                 if self.may_delay(run.conn) {
                     self.fault(run.conn, format!("delay {pause:?}"));
                     let at = self.now.saturating_add(pause);

@@ -182,7 +182,7 @@ impl Engine {
     ) {
         let now = self.now;
         let dialect = self.scenario.dialect;
-        let number = self.rng.next() >> 32;
+        let number = self.die(conn).next() >> 32;
         let session_id = match dialect.ack_id {
             AckId::Colons => format!("ID:mock-{number:08x}-{conn}:2"),
             AckId::Plain | AckId::Rabbit => format!("session-{conn}-{number:08x}"),

@@ -187,7 +187,7 @@ impl Engine {
                 rsv: head.rsv,
                 opcode: head.opcode,
                 mask: head.mask.then(|| {
-                    let [a, b, c, d, ..] = self.rng.next().to_le_bytes();
+                    let [a, b, c, d, ..] = c.dice.own.next().to_le_bytes();
                     [a, b, c, d]
                 }),
             };

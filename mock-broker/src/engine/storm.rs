@@ -2,6 +2,7 @@
 
 use super::events::{event, kind_of};
 use super::{Engine, Timer};
+use crate::rng::Rng;
 use crate::script::Storm;
 use crate::transcript::{Note, What};
 use crate::wire::Frame;
@@ -23,6 +24,7 @@ const MOST_OCTETS: usize = 16 << 20;
 #[derive(Debug)]
 pub(super) struct Gale {
     storm: Storm,
+    rng: Rng,
     began: Duration,
     total: u64,
     sent: u64,
@@ -35,7 +37,9 @@ impl Engine {
             return;
         }
         self.gales += 1;
-        let span = storm.span.pick(&mut self.rng);
+        self.storms += 1;
+        let mut rng = self.storm_die(self.storms);
+        let span = storm.span.pick(&mut rng);
         let Storm {
             dest, rate, burst, ..
         } = &storm;
@@ -46,6 +50,7 @@ impl Engine {
         let total = (storm.rate * span.as_secs_f64()).round().max(0.0) as u64;
         self.blow(Gale {
             storm,
+            rng,
             began: self.now,
             total,
             sent: 0,
@@ -65,7 +70,7 @@ impl Engine {
         let mut octets = 0;
         while gale.sent < due && octets < MOST_OCTETS {
             gale.sent += 1;
-            let frame = self.gust(&gale);
+            let frame = gust(&mut gale);
             let readers = self.hub.subs.len().max(1);
             octets = octets.saturating_add(frame.body.len().saturating_mul(readers));
             if let Err(refused) = self.publish(0, &frame) {
@@ -87,40 +92,46 @@ impl Engine {
             self.arm(at.max(self.now + STEP), Timer::Storm(Box::new(gale)));
         }
     }
+}
 
-    /// One message: an event if one lives there, or else its number, and a
-    /// body of the wanted size.
-    fn gust(&mut self, gale: &Gale) -> Frame {
-        let Storm {
-            dest, size, kind, ..
-        } = &gale.storm;
-        let size = size.pick(&mut self.rng);
-        let seq = gale.sent.to_string();
-        let Some(kind) = kind.or_else(|| kind_of(dest)) else {
-            let head = format!("{{\"seq\":{seq},\"pad\":\"");
-            let json = head.len() + 2 <= size;
-            let (kind, body) = if json {
-                let pad = "x".repeat(size - head.len() - 2);
-                ("application/json", format!("{head}{pad}\"}}"))
-            } else {
-                ("text/plain", "x".repeat(size))
-            };
-            return Frame::new("SEND")
-                .with("destination", dest.as_str())
-                .with("content-type", kind)
-                .with("seq", seq)
-                .body(body);
+/// One message: an event if one lives there, or else its number, and a
+/// body of the wanted size.
+fn gust(gale: &mut Gale) -> Frame {
+    let Storm {
+        dest,
+        size,
+        kind,
+        rate,
+        ..
+    } = &gale.storm;
+    let size = size.pick(&mut gale.rng);
+    let seq = gale.sent.to_string();
+    let Some(kind) = kind.or_else(|| kind_of(dest)) else {
+        let head = format!("{{\"seq\":{seq},\"pad\":\"");
+        let json = head.len() + 2 <= size;
+        let (kind, body) = if json {
+            let pad = "x".repeat(size - head.len() - 2);
+            ("application/json", format!("{head}{pad}\"}}"))
+        } else {
+            ("text/plain", "x".repeat(size))
         };
-        let event = event(kind, gale.sent, self.now, size, &mut self.rng);
-        let dest = match dest.strip_suffix("/*") {
-            Some(domain) => format!("{domain}/{}", event.id),
-            None => dest.clone(),
-        };
-        Frame::new("SEND")
-            .with("destination", dest)
-            .with("content-type", "application/json")
-            .with("event-type", event.name)
+        return Frame::new("SEND")
+            .with("destination", dest.as_str())
+            .with("content-type", kind)
             .with("seq", seq)
-            .body(event.body)
-    }
+            .body(body);
+    };
+    // The clock of its events is the storm's own: its bodies repeat.
+    let age = Duration::try_from_secs_f64((gale.sent - 1) as f64 / rate).unwrap_or_default();
+    let event = event(kind, gale.sent, age, size, &mut gale.rng);
+    let dest = match dest.strip_suffix("/*") {
+        Some(domain) => format!("{domain}/{}", event.id),
+        None => dest.clone(),
+    };
+    Frame::new("SEND")
+        .with("destination", dest)
+        .with("content-type", "application/json")
+        .with("event-type", event.name)
+        .with("seq", seq)
+        .body(event.body)
 }

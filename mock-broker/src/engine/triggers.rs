@@ -41,7 +41,7 @@ pub(super) struct Conditions {
     signals: BTreeSet<String>,
     marks: BTreeSet<String>,
     /// What belongs to no connection.
-    gathered: Gathered,
+    pub(super) gathered: Gathered,
 }
 
 /// Whether an event is what a part of a trigger waits for.
@@ -256,11 +256,11 @@ impl Engine {
                 if marked && rule.conns != Conns::Any {
                     let open: Vec<u64> = self.open_conns().collect();
                     for conn in open.into_iter().filter(|n| rule.conns.has(*n)) {
-                        let span = span.pick(&mut self.rng);
+                        let span = span.pick(self.rule_die(conn, i));
                         self.arm_rule(conn, (i, n), span);
                     }
                 } else if *origin == Origin::Start || rule.conns.has(conn) {
-                    let span = span.pick(&mut self.rng);
+                    let span = span.pick(self.rule_die(conn, i));
                     self.arm_rule(conn, (i, n), span);
                 }
             }
@@ -313,7 +313,9 @@ impl Engine {
             self.look_at_conditions();
         }
         if every {
-            let pause = span.pick(&mut self.rng).max(Duration::from_millis(1));
+            let pause = span
+                .pick(self.rule_die(conn, i))
+                .max(Duration::from_millis(1));
             self.arm_rule(conn, (i, part), pause);
         }
     }
@@ -332,7 +334,9 @@ impl Engine {
         let Trigger::Idle(span) = self.rules[i].trigger.parts()[part] else {
             return;
         };
-        let span = span.pick(&mut self.rng).max(Duration::from_millis(1));
+        let span = span
+            .pick(self.rule_die(conn, i))
+            .max(Duration::from_millis(1));
         let at = (i, part);
         if let Some(c) = self.conns.get(&conn) {
             let due = c.active.saturating_add(span);

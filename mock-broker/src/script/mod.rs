@@ -47,7 +47,20 @@ pub struct Scenario {
     pub name: String,
     /// What it is there for, for readers.
     pub about: String,
-    /// The seed of everything random (default 0).
+    /// The seed of everything random (default 0): `p`, `pick`, ranges,
+    /// `shuffle`, jitter, garbage, what storms say, masking keys, session ids and
+    /// tokens.
+    ///
+    /// The same scenario that is told the same things in the same order has the
+    /// same transcript, octet for octet; in virtual time ([`crate::engine`]) with
+    /// all its times, over sockets but for them. A client that waits for each
+    /// answer before it goes on is told the same each time. What is not promised
+    /// is the order of what races: connections of their own, two storms, a
+    /// timer (`after`, `every`, heart-beats) and a frame; and with it the
+    /// numbers of messages and of issued tokens. Yet each connection and each
+    /// rule on it, each storm and the heart-beats of each connection draw from a
+    /// stream of their own, so that a race changes none of their choices. What a
+    /// client makes up itself (its key, its masks) is not the seed's either.
     pub seed: u64,
     /// Which broker it acts like (default [`Dialect::STOMP`]).
     pub dialect: Dialect,

@@ -16,6 +16,7 @@ mod handshake;
 mod hostile;
 mod plain;
 mod proxy;
+mod repeat;
 mod requirements;
 mod scenarios;
 mod tls;

@@ -125,7 +125,7 @@ impl Engine {
             }
             Garbage::Html502 => self.act_raw(conn, PAGE_502.as_bytes().to_vec(), RawAs::Text),
             Garbage::Random(n) => {
-                let octets = self.rng.octets(n.min(MOST_GARBAGE));
+                let octets = self.die(conn).octets(n.min(MOST_GARBAGE));
                 self.act_raw(conn, octets, RawAs::Stream);
             }
             Garbage::HttpInStream => {

@@ -73,7 +73,7 @@ impl Engine {
             Order::Shuffle => {
                 let mut all: Vec<usize> = (0..slots.len()).collect();
                 for i in (1..all.len()).rev() {
-                    all.swap(i, self.rng.between(0, i as u64) as usize);
+                    all.swap(i, self.die(conn).between(0, i as u64) as usize);
                 }
                 all
             }

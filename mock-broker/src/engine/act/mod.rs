@@ -89,7 +89,7 @@ impl Engine {
                 self.shut_rst(conn);
             }
             Action::Blackhole { direction, span } => {
-                let span = span.map(|s| s.pick(&mut self.rng));
+                let span = span.map(|s| s.pick(self.die(conn)));
                 self.act_blackhole(conn, direction, span);
             }
             Action::Ping(octets) => {
@@ -111,7 +111,7 @@ impl Engine {
             }
             Action::Garbage(what) => self.act_garbage(run, what),
             Action::Refuse(span) => {
-                let span = span.pick(&mut self.rng);
+                let span = span.pick(self.die(conn));
                 self.fault(conn, format!("refuse {span:?}"));
                 self.refuse_connections(Some(span));
             }
@@ -156,7 +156,7 @@ impl Engine {
             }
             Action::Storm(storm) => self.begin_storm(conn, storm),
             Action::Silence { dest, span } => {
-                let span = span.map(|s| s.pick(&mut self.rng));
+                let span = span.map(|s| s.pick(self.die(conn)));
                 self.act_silence(conn, dest, span);
             }
             Action::Goto(state) => self.act_goto(conn, &state),

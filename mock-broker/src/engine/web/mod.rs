@@ -11,7 +11,8 @@ mod watch;
 pub use control::Control;
 
 use super::conn::{Gathered, Phase};
-use super::run::{Cx, Run};
+use super::dice::Dice;
+use super::run::{Cx, Run, flatten};
 use super::triggers::{Conditions, Watches};
 use super::{Engine, Output, Pending, Timer};
 use crate::http::{Request, Response};
@@ -62,6 +63,7 @@ impl Engine {
         );
         if let Some(c) = self.conns.get_mut(&plain) {
             c.phase = Phase::Plain;
+            c.dice = Dice::new(self.scenario.seed, plain);
             c.request = Some(request.clone());
         }
         if self.has_control(plain) && control::is_control(request.route()) {
@@ -71,13 +73,13 @@ impl Engine {
         let actions = if apart {
             VecDeque::new()
         } else {
-            self.fire_http(request)
+            self.fire_http(plain, request)
         };
         self.run(Run::new(plain, Cx::Plain, actions));
     }
 
     /// The actions of the first rule that fits and has firings left.
-    fn fire_http(&mut self, request: &Request) -> VecDeque<Action> {
+    fn fire_http(&mut self, plain: u64, request: &Request) -> VecDeque<Action> {
         let mut actions = VecDeque::new();
         let scenario = Arc::clone(&self.scenario);
         let rules = scenario.http.iter().enumerate();
@@ -85,7 +87,8 @@ impl Engine {
         for (i, rule) in fits {
             if rule.times.is_none_or(|most| self.web.fired[i] < most) {
                 self.web.fired[i] += 1;
-                self.flatten(&rule.actions, self.web.fired[i], &mut actions);
+                let nth = self.web.fired[i];
+                flatten(&rule.actions, nth, self.die(plain), &mut actions);
                 break;
             }
         }
@@ -136,8 +139,10 @@ impl Engine {
         self.conditions = Conditions::default();
         self.web.fired = vec![0; scenario.http.len()];
         self.rng = Rng::new(scenario.seed);
+        let seed = scenario.seed;
         self.scenario = Arc::new(scenario);
-        for c in self.conns.values_mut() {
+        for (n, c) in &mut self.conns {
+            c.dice = Dice::new(seed, *n);
             c.counts.clear();
             c.gathered = Gathered::default();
             c.state = None;

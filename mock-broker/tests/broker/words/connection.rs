@@ -128,10 +128,11 @@ fn reading_and_writing_stall() {
     );
     let mut world = world;
     world.pass(60 * SECOND);
-    let shown = |output: &Output| match output {
-        Output::Blackhole { direction, .. } => Some(format!("{direction:?}")),
-        Output::Heal { .. } => Some("heal".to_owned()),
-        _ => None,
+    let shown = |output: &Output| {
+        if let Output::Blackhole { direction, .. } = output {
+            return Some(format!("{direction:?}"));
+        }
+        matches!(output, Output::Heal { .. }).then(|| "heal".to_owned())
     };
     let holes: Vec<(Duration, String)> = world
         .outputs

@@ -110,19 +110,21 @@ pub(super) fn last(world: &World, conn: u64) -> Frame {
     world.frames(conn).pop().expect("a frame").1
 }
 
-fn closed(world: &World, conn: u64) -> Option<u16> {
-    let code = |o: &Output| match o {
-        Output::Close { conn: c, code, .. } if *c == conn => Some(*code),
-        _ => None,
-    };
-    world.outputs.iter().find_map(|(_, o)| code(o))
-}
-
 pub(super) fn send(world: &mut World, conn: u64, to: &str, body: &str) {
     world.say(
         conn,
         &format!("SEND\ndestination:{to}\nreceipt:r\n\n{body}"),
     );
+}
+
+fn closed(world: &World, to: u64) -> Option<u16> {
+    let code = |output: &Output| {
+        if let Output::Close { conn, code, .. } = output {
+            return (*conn == to).then_some(*code);
+        }
+        None
+    };
+    world.outputs.iter().find_map(|(_, o)| code(o))
 }
 
 #[test]

@@ -71,13 +71,14 @@ fn stages_fire_in_the_order_of_a_session() {
         says("disconnect"),
     ));
     world.say(1, "DISCONNECT\nreceipt:bye\n\n");
-    let shown = |output: &Output| match output {
-        Output::Stream { octets, .. } => String::from_utf8_lossy(octets).into_owned(),
-        Output::Accept { .. } => "101".to_owned(),
-        other => format!("{:?}", other),
+    let shown = |output: &Output| {
+        if let Output::Stream { octets, .. } = output {
+            return String::from_utf8_lossy(octets).into_owned();
+        }
+        format!("101 {}", matches!(output, Output::Accept { .. }))
     };
     let first: Vec<String> = world.outputs[..3].iter().map(|(_, o)| shown(o)).collect();
-    assert_eq!(first, ["tcp", "upgrade", "101"]);
+    assert_eq!(first, ["tcp", "upgrade", "101 true"]);
     let frames = world.frames(1).into_iter().map(|(_, f)| f);
     let frames: Vec<String> = frames
         .map(|f| f.header("says").unwrap_or(&f.command).to_owned())
