@@ -452,6 +452,7 @@ impl Core {
         self.phase.advance(Phase::Closed);
         self.timers.clear();
         self.tokens.give_up();
+        self.region = None;
         for (_, operation) in self.operations.take(|_| true) {
             let lost = matches!(
                 operation.kind,

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::pair::Pair;
 use crate::{
     core::{
-        AckMode, Command, Input, Key, Outgoing, Reply, Subscribe, TransactionStep, Waiter,
+        AckMode, Command, Dedupe, Input, Key, Outgoing, Reply, Subscribe, TransactionStep, Waiter,
         receipt_text,
     },
     error::Error,
@@ -238,6 +238,45 @@ impl Pair {
             deadline: self.instant() + within,
         }));
         (key, waiter)
+    }
+
+    pub(super) fn subscribe_specially(
+        &mut self,
+        id: &str,
+        fresh: Option<Vec<(String, String)>>,
+        dedupe: Option<Dedupe>,
+        within: Duration,
+    ) -> Key {
+        self.app.keys += 1;
+        let key = Key(self.app.keys);
+        let waiter = self.call(format!("subscribe {id}"), Some(self.now + within));
+        self.input(Input::Command(Command::Subscribe {
+            subscribe: Subscribe {
+                key,
+                id: id.to_owned(),
+                destination: format!("/topic/{id}"),
+                ack: AckMode::Auto,
+                headers: Vec::new(),
+                fresh,
+                dedupe,
+            },
+            waiter,
+            deadline: self.instant() + within,
+        }));
+        key
+    }
+
+    /// A look at how it stands; answered at once, whatever it is.
+    pub(super) fn look(&mut self) {
+        for kind in ["health", "metrics"] {
+            let waiter = self.call(kind, Some(self.now));
+            let command = match kind {
+                "health" => Command::Health { waiter },
+                _ => Command::Metrics { waiter },
+            };
+            self.input(Input::Command(command));
+            assert!(self.answer(waiter).is_some());
+        }
     }
 
     /// A subscription that the broker has confirmed.

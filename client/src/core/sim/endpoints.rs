@@ -260,6 +260,26 @@ fn the_active_region_is_asked_for_when_every_endpoint_has_failed_and_once_at_a_t
 }
 
 #[test]
+fn a_region_that_is_named_after_the_end_is_not_told() {
+    for answer in ["ws://d.test/stomp", "nonsense"] {
+        let mut p = regional();
+        kill(&mut p, &HOSTS);
+        p.lose();
+        p.until(|p| !p.regions_asked.is_empty());
+        p.finish();
+        let (_, ticket) = p.regions_asked[0];
+        let answer = Endpoint::parse(answer).map_err(|e| RegionError {
+            text: e.to_string(),
+        });
+        p.input(Input::Region(ticket, answer));
+        assert!(matches!(
+            p.events.last(),
+            Some((_, Event::Closed { cause: None }))
+        ));
+    }
+}
+
+#[test]
 fn a_region_that_has_just_failed_is_not_hammered() {
     let mut p = regional();
     kill(&mut p, &HOSTS);

@@ -1,5 +1,7 @@
 //! Thousands of random lives of a session, under the laws that hold in all of them.
 
+use std::time::Duration;
+
 use hobnail_mock_broker::{
     engine::Input as Broker,
     script::{OnExpiry, Rule, act, on},
@@ -10,13 +12,15 @@ use super::{
     ms,
     pair::{Pair, no_source},
     secs,
+    seeds::{self, Tally},
     source::Answer,
 };
 use crate::{
-    config::Rotate,
-    core::{AckMode, Key, Phase, TransactionStep, rng::Rng},
+    config::{Endpoint, Rotate},
+    core::{AckMode, Dedupe, Input, Key, Phase, TransactionStep, rng::Rng},
     dialect::Dialect,
-    error::LinkError,
+    error::{LinkError, RegionError},
+    event::Event,
     frame::Command,
 };
 
@@ -26,6 +30,7 @@ struct Life {
     rng: Rng,
     keys: Vec<Key>,
     transactions: u64,
+    bodies: u64,
 }
 
 impl Life {
@@ -46,8 +51,10 @@ impl Life {
                     1 => c.rotate(Rotate::Planned),
                     _ => c,
                 };
+                let unasked = || -> Result<String, RegionError> { unreachable!() };
                 c.dialect(dialect)
                     .token_source(no_source)
+                    .regions(unasked)
                     .persistent(rng.next() % 4 != 0)
                     .conflict_limit((rng.next() % 8) as u32)
             },
@@ -105,6 +112,7 @@ impl Life {
             rng,
             keys: Vec::new(),
             transactions: 0,
+            bodies: 0,
         }
     }
 
@@ -115,7 +123,9 @@ impl Life {
     /// Something that the application does.
     fn call(&mut self) {
         let within = ms(1 + self.draw(40_000));
-        match self.draw(12) {
+        match self.draw(14) {
+            12 => self.special(within),
+            13 => self.p.look(),
             0 | 1 => {
                 let id = format!("s{}", self.draw(6));
                 let destination = format!("/topic/{id}");
@@ -141,13 +151,60 @@ impl Life {
                 self.p.ack("a-1", epoch);
             }
             n => {
-                let mut send = Send::new(&n.to_string()).within(within);
+                self.bodies += 1;
+                let mut send = Send::new(&format!("body {}", self.bodies)).within(within);
                 send.destination = format!("/topic/s{}", n % 6);
                 send.receipt = self.draw(3) > 0;
                 send.replay = self.draw(2) == 0;
                 self.p.send(send);
             }
         }
+    }
+
+    /// A subscription whose headers are made anew each time, or that drops what
+    /// comes again.
+    fn special(&mut self, within: Duration) {
+        let fresh = vec![("x-from".to_owned(), "1".to_owned())];
+        let dedupe = Dedupe {
+            header: "message-id",
+            window: 4,
+        };
+        let fresh = (self.draw(2) == 0).then_some(fresh);
+        let dedupe = (self.draw(2) == 0).then_some(dedupe);
+        let id = format!("s{}", self.draw(6));
+        let key = self.p.subscribe_specially(&id, fresh, dedupe, within);
+        self.keys.push(key);
+    }
+
+    /// What the helper threads were asked for, some of it.
+    fn answer(&mut self) {
+        if let Some((_, ticket)) = self.p.regions_asked.pop() {
+            let url = ["ws://b.test/stomp", "ws://c.test/stomp"][self.draw(2) as usize];
+            let answer = match self.draw(3) {
+                0 => Err(RegionError {
+                    text: "nobody knows".into(),
+                }),
+                _ => Ok(Endpoint::parse(url).unwrap()),
+            };
+            self.p.input(Input::Region(ticket, answer));
+        }
+        if let Some((ticket, _)) = self.p.asked.pop() {
+            let answer = match self.draw(4) {
+                0 => Err("it panicked".to_owned()),
+                _ => Ok(vec![("x-from".to_owned(), "2".to_owned())]),
+            };
+            self.p.input(Input::Headers(ticket, answer));
+        }
+    }
+
+    /// The broker has something for whoever is subscribed.
+    fn publication(&mut self) {
+        let destination = format!("/topic/s{}", self.draw(6));
+        self.p.broker(Broker::Publish {
+            destination: &destination,
+            headers: &[],
+            body: b"x",
+        });
     }
 
     fn step(&mut self, step: TransactionStep, command: Command) {
@@ -194,9 +251,11 @@ impl Life {
         self.p.connect();
         let moves = 10 + self.draw(60);
         for _ in 0..moves {
-            match self.draw(10) {
+            match self.draw(12) {
                 0..=4 => self.call(),
                 5 => self.misfortune(),
+                6 => self.answer(),
+                7 => self.publication(),
                 _ => {
                     let most = [20, 200, 2_000, 20_000][self.draw(4) as usize];
                     let span = ms(self.draw(most));
@@ -215,39 +274,24 @@ impl Life {
         assert_eq!(self.p.core.phase(), Phase::Closed);
         self.p.pass(secs(100));
         self.p.check_end();
+        self.p.check_confirmed();
     }
+}
+
+fn life(seed: u64) -> Tally {
+    let mut life = Life::new(seed);
+    life.live();
+    let suspended = |e: &Event| matches!(e, Event::Suspended);
+    Tally::of(&life.p, life.p.count(suspended) as u64)
 }
 
 #[test]
 fn whatever_happens_the_laws_hold() {
-    // `HOBNAIL_SEEDS=17` runs one life again, `HOBNAIL_SEEDS=1..100000` many.
-    let asked = std::env::var("HOBNAIL_SEEDS").ok();
-    let seeds = asked.as_deref().map_or(1..1500, |text| {
-        let (from, to) = text.split_once("..").unwrap_or((text, ""));
-        let from: u64 = from.parse().unwrap();
-        from..to.parse().unwrap_or(from + 1)
-    });
-    let (mut connections, mut rebinds) = (0, 0);
-    let (mut well, mut badly) = (0, 0);
-    let mut rotations = 0;
-    for seed in seeds {
-        let mut life = Life::new(seed);
-        life.live();
-        connections += life.p.core.metrics.connections;
-        rebinds += life.p.core.metrics.rebinds;
-        rotations += life.p.core.metrics.rotations;
-        for call in &life.p.app.calls {
-            match &call.answer {
-                Some((_, Ok(_))) => well += 1,
-                _ => badly += 1,
-            }
-        }
-    }
-    println!("{connections} connections, {rebinds} rebinds, {well} calls well, {badly} badly");
-    if asked.is_none() {
+    let tally = seeds::play("whatever_happens", 1..1500, life);
+    if seeds::asked().is_none() {
         // The world is neither heaven nor hell.
-        assert!(connections > 1500 && rebinds > 100);
-        assert!(rotations > 30, "{rotations}");
-        assert!(well > 4000 && badly > 1000);
+        assert!(tally.sessions > 1500 && tally.rebinds > 100, "{tally:?}");
+        assert!(tally.rotations > 30, "{tally:?}");
+        assert!(tally.well > 4000 && tally.badly > 1000, "{tally:?}");
     }
 }

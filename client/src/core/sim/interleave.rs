@@ -16,9 +16,16 @@ use super::{
     ms,
     pair::{Pair, no_source},
     secs,
+    seeds::{self, Tally},
     source::Answer,
 };
-use crate::{config::Rotate, core::Phase, dialect::Dialect};
+use crate::{
+    config::Rotate,
+    core::{Phase, rng::Rng},
+    dialect::Dialect,
+    error::Error,
+    event::Event,
+};
 
 #[derive(Debug, Clone, Copy)]
 enum Move {
@@ -48,9 +55,9 @@ const MOVES: [Move; 7] = [
 /// How many moves there are in one order.
 const LENGTH: u32 = 4;
 
-fn world(dialect: Dialect, on_expiry: OnExpiry, rotate: Rotate) -> Pair {
+fn world(seed: u64, dialect: Dialect, on_expiry: OnExpiry, rotate: Rotate) -> Pair {
     let mut p = Pair::with(
-        1,
+        seed,
         |c| c.dialect(dialect).token_source(no_source).rotate(rotate),
         |s| {
             s.auth_bearer(secs(3600))
@@ -83,11 +90,22 @@ fn perform(p: &mut Pair, n: usize, what: Move) {
     }
 }
 
+/// CONNECTs that the broker saw although a session was live whose end the client
+/// could have told it of.
+fn overlaps(p: &Pair) -> usize {
+    let is_one = |what: &What| match what {
+        What::Note(Note::ConnectWhileLive { other }) => !p.ends[other].cut,
+        _ => false,
+    };
+    let journal = p.engine.journal().snapshot();
+    journal.entries.iter().filter(|e| is_one(&e.what)).count()
+}
+
 fn every_order(dialect: Dialect, on_expiry: OnExpiry, rotate: Rotate) {
     let orders = MOVES.len().pow(LENGTH);
     let mut suspensions = 0;
     for order in 0..orders {
-        let mut p = world(dialect, on_expiry, rotate);
+        let mut p = world(1, dialect, on_expiry, rotate);
         let mut rest = order;
         for n in 0..LENGTH as usize {
             let what = MOVES[rest % MOVES.len()];
@@ -99,12 +117,7 @@ fn every_order(dialect: Dialect, on_expiry: OnExpiry, rotate: Rotate) {
         // Whatever it was, it heals.
         p.pass(secs(12));
         p.until_phase(Phase::Online);
-        let journal = p.engine.journal().snapshot();
-        let overlaps = journal
-            .entries
-            .iter()
-            .filter(|e| matches!(&e.what, What::Note(Note::ConnectWhileLive { .. })));
-        assert_eq!(overlaps.count(), 0, "order {order}");
+        assert_eq!(overlaps(&p), 0, "order {order}");
         p.finish();
     }
     let expected = dialect == Dialect::CONTACT_CENTRE;
@@ -124,4 +137,71 @@ fn by_redial_no_order_of_events_puts_a_connect_on_a_live_session() {
 #[test]
 fn by_rotation_no_order_of_events_puts_a_connect_on_a_live_session() {
     every_order(Dialect::STOMP, OnExpiry::Nothing, Rotate::Planned);
+}
+
+/// A longer order, at times that no plan would hit, of more that can happen.
+fn random_order(seed: u64) -> Tally {
+    let mut rng = Rng::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let (dialect, on_expiry, rotate) = match rng.next() % 6 {
+        0 => (Dialect::STOMP, OnExpiry::ErrorClose, Rotate::Never),
+        1 => (Dialect::STOMP, OnExpiry::Nothing, Rotate::Planned),
+        2 => (Dialect::CONTACT_CENTRE, OnExpiry::Suspend, Rotate::Planned),
+        _ => (Dialect::CONTACT_CENTRE, OnExpiry::Suspend, Rotate::Never),
+    };
+    let mut p = world(seed, dialect, on_expiry, rotate);
+    p.latency = ms(rng.next() % 60);
+    let mut keys = Vec::new();
+    for n in 0..5 + rng.next() % 40 {
+        if p.core.phase() == Phase::Closed {
+            break;
+        }
+        let is_up = p.wire.is_some();
+        match rng.next() % 18 {
+            0..=2 => perform(&mut p, n as usize, Move::Expire),
+            3 => perform(&mut p, n as usize, Move::Fail),
+            4 if rng.next() % 4 == 0 => p.source.next.push_back(Answer::Silence),
+            5 => p.source.latency = ms(rng.next() % 900),
+            6 => perform(&mut p, n as usize, Move::Drop),
+            7 if is_up && rng.next() % 4 == 0 => p.half_open(),
+            8 if is_up && rng.next() % 4 == 0 => p.inject("ERROR\ncode:409\n\n\0"),
+            9 => p.writable = !p.writable,
+            10 => keys.push(p.subscribe(&format!("/topic/{n}")).0),
+            11 if !keys.is_empty() => {
+                let key = keys.swap_remove(rng.next() as usize % keys.len());
+                p.unsubscribe(key);
+            }
+            12 | 13 => perform(&mut p, n as usize, Move::Publish),
+            _ => {
+                let most = [20, 120, 700, 4_000][rng.next() as usize % 4];
+                p.pass(ms(rng.next() % most));
+            }
+        }
+    }
+    p.unblock();
+    p.until(|p| matches!(p.core.phase(), Phase::Online | Phase::Closed));
+    if p.core.phase() == Phase::Closed {
+        // All tokens were ended twice within moments, the fresh one too.
+        let refused = |e: &Event| {
+            matches!(
+                e,
+                Event::Closed {
+                    cause: Some(Error::Auth(_))
+                }
+            )
+        };
+        assert_eq!(p.count(refused), 1);
+    }
+    assert_eq!(overlaps(&p), 0);
+    p.finish();
+    let suspensions = p.count(|e| matches!(e, Event::Suspended));
+    Tally::of(&p, suspensions as u64)
+}
+
+#[test]
+fn no_long_order_at_random_times_does_either() {
+    let tally = seeds::play("no_long_order_at_random_times", 1..600, random_order);
+    if seeds::asked().is_none() {
+        assert!(tally.suspensions > 500 && tally.rebinds > 200, "{tally:?}");
+        assert!(tally.rotations > 50, "{tally:?}");
+    }
 }

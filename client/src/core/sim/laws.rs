@@ -1,5 +1,7 @@
 //! What is true at every step, whatever happens.
 
+use std::collections::BTreeSet;
+
 use super::{
     ms,
     pair::Pair,
@@ -107,5 +109,24 @@ impl Pair {
         assert_eq!(self.core.operations.len(), 0);
         let poll: Option<Output> = self.core.poll();
         assert!(poll.is_none());
+    }
+
+    /// What a RECEIPT confirmed had reached the broker.
+    pub(super) fn check_confirmed(&self) {
+        let journal = self.engine.journal().snapshot();
+        let sent = journal.entries.iter().filter_map(|e| e.received());
+        let reached: BTreeSet<_> = sent
+            .filter(|frame| frame.command == "SEND")
+            .map(|frame| String::from_utf8_lossy(&frame.body).into_owned())
+            .collect();
+        for call in &self.app.calls {
+            if let (Some(body), Some((_, Ok(_)))) = (call.what.strip_prefix("Send "), &call.answer)
+            {
+                assert!(
+                    reached.contains(body),
+                    "{body} was confirmed and never came"
+                );
+            }
+        }
     }
 }

@@ -23,6 +23,7 @@ mod quarantine;
 mod rebind;
 mod redial;
 mod rotate;
+mod seeds;
 mod source;
 mod subscribe;
 mod tokens;
