@@ -145,13 +145,14 @@ pub enum Stage {
     Live,
     /// Waiting for a token.
     Token,
-    /// Waiting for a connection, or for room, before the frame could leave.
+    /// Waiting for a connection, or for room: the frame never left.
     Outbox,
     /// Waiting for the application's headers for a SUBSCRIBE.
     Headers,
-    /// Waiting for the broker's RECEIPT.
+    /// Waiting for the broker's RECEIPT: the frame has left, on this connection
+    /// or on one before, and the broker may have heard it.
     Receipt,
-    /// Waiting for the end of a suspension.
+    /// Waiting for the end of a suspension: the frame never left.
     Suspended,
     /// Waiting for the peer to finish a close.
     Close,

@@ -46,6 +46,7 @@ mod clock;
 pub mod config;
 pub mod core;
 pub mod dialect;
+mod errand;
 mod error;
 mod event;
 pub mod frame;

@@ -11,7 +11,8 @@ use std::{
 use crate::{
     auth::{TokenReason, TokenSource},
     config::Endpoint,
-    core::Ticket,
+    core::{Key, Ticket},
+    errand::Errands,
     error::{AuthError, RegionError},
     mailbox::{Mailbox, Post},
     net::resolve_blocking,
@@ -19,65 +20,148 @@ use crate::{
     sink::Makers,
 };
 
-/// Resolves a name on a helper thread; the answer comes through the mailbox.
-pub(crate) fn resolve(mailbox: &Arc<Mailbox>, ticket: Ticket, host: String, port: u16) {
-    run(mailbox, move |mailbox| {
-        let answer = resolve_blocking(&host, port);
-        mailbox.post_now(Post::Resolved(ticket, answer));
-    })
-    .unwrap_or_else(|e| {
-        mailbox.post_now(Post::Resolved(ticket, Err(e.to_string())));
-    });
+/// What helper threads are at work on, of each kind one thing at a time: what
+/// hangs is not asked again beside itself, however often it is wanted.
+#[derive(Default)]
+pub(crate) struct Offload {
+    names: Errands<(String, u16), Ticket>,
+    tokens: Errands<(), (Ticket, TokenReason)>,
+    regions: Errands<(), Ticket>,
+    headers: Errands<Key, Ticket>,
+    files: Errands<(), String>,
 }
 
-/// Asks a token source on a helper thread; the answer comes through the mailbox.
-pub(crate) fn token(
-    mailbox: &Arc<Mailbox>,
-    ticket: Ticket,
-    reason: TokenReason,
-    source: Arc<dyn TokenSource>,
-) {
-    run(mailbox, move |mailbox| {
-        let answer = Answer { mailbox, ticket };
-        answer.give(source.token(reason));
-    })
-    .unwrap_or_else(|e| {
-        let text = format!("no thread for the token source: {e}");
-        mailbox.post_now(Post::Token(ticket, Err(AuthError { text, fatal: false })));
-    });
-}
+impl Offload {
+    /// Resolves a name; the answer comes through the mailbox.
+    pub(crate) fn resolve(&self, mailbox: &Arc<Mailbox>, ticket: Ticket, host: String, port: u16) {
+        let post = poster(mailbox, Post::Resolved);
+        let answer = post.clone();
+        let panicked = || Err("the resolver panicked".to_owned());
+        self.names
+            .run(
+                (host.clone(), port),
+                ticket,
+                |_, _| true,
+                move |_| resolve_blocking(&host, port),
+                move |ticket, found| answer(ticket, found.unwrap_or_else(panicked)),
+            )
+            .unwrap_or_else(|e| post(ticket, Err(e.to_string())));
+    }
 
-/// Asks a region source on a helper thread; the answer comes through the
-/// mailbox. One that panics never answers: it is given up at its limit.
-pub(crate) fn region(mailbox: &Arc<Mailbox>, ticket: Ticket, regions: Regions) {
-    run(mailbox, move |mailbox| {
-        let answer = regions.0.active().and_then(|url| {
+    /// Asks a token source; the answer comes through the mailbox. What was asked
+    /// before a token was refused may be that token: it does not serve after.
+    pub(crate) fn token(
+        &self,
+        mailbox: &Arc<Mailbox>,
+        ticket: Ticket,
+        reason: TokenReason,
+        source: Arc<dyn TokenSource>,
+    ) {
+        let post = poster(mailbox, Post::Token);
+        let answer = post.clone();
+        let failed = |text: String, fatal| Err(AuthError { text, fatal });
+        self.tokens
+            .run(
+                (),
+                (ticket, reason),
+                |(_, asked), (_, latest)| {
+                    *latest != TokenReason::Refused || *asked == TokenReason::Refused
+                },
+                move |(_, reason)| source.token(*reason),
+                move |(ticket, _), token| {
+                    let panicked = || failed("the token source panicked".into(), true);
+                    answer(ticket, token.unwrap_or_else(panicked));
+                },
+            )
+            .unwrap_or_else(|e| {
+                let text = format!("no thread for the token source: {e}");
+                post(ticket, failed(text, false));
+            });
+    }
+
+    /// Asks a region source; the answer comes through the mailbox.
+    pub(crate) fn region(&self, mailbox: &Arc<Mailbox>, ticket: Ticket, regions: Regions) {
+        let post = poster(mailbox, Post::Region);
+        let answer = post.clone();
+        let failed = |text: String| Err(RegionError { text });
+        let ask = move |_: &Ticket| {
+            let url = regions.0.active()?;
             Endpoint::parse(&url).map_err(|e| RegionError {
                 text: e.to_string(),
             })
-        });
-        mailbox.post_now(Post::Region(ticket, answer));
-    })
-    .unwrap_or_else(|e| {
-        let text = format!("no thread for the region source: {e}");
-        mailbox.post_now(Post::Region(ticket, Err(RegionError { text })));
-    });
+        };
+        self.regions
+            .run(
+                (),
+                ticket,
+                |_, _| true,
+                ask,
+                move |ticket, named| {
+                    let panicked = || failed("the region source panicked".into());
+                    answer(ticket, named.unwrap_or_else(panicked));
+                },
+            )
+            .unwrap_or_else(|e| {
+                post(
+                    ticket,
+                    failed(format!("no thread for the region source: {e}")),
+                );
+            });
+    }
+
+    /// Writes the last good endpoint down. Whoever reads it meanwhile sees the old
+    /// text or the new. It is a convenience: failure is only logged.
+    pub(crate) fn remember(&self, file: PathBuf, endpoint: String) {
+        let write = move |endpoint: &String| {
+            let mut fresh = file.clone().into_os_string();
+            fresh.push(".new");
+            let written = fs::write(&fresh, endpoint).and_then(|()| fs::rename(&fresh, &file));
+            if let Err(e) = written {
+                log::warn!("{} cannot be written: {e}", file.display());
+            }
+        };
+        let done = self
+            .files
+            .run((), endpoint, PartialEq::eq, write, |_, _| ());
+        if let Err(e) = done {
+            log::warn!("no thread to remember the endpoint: {e}");
+        }
+    }
+
+    /// Lets the application make the headers of a SUBSCRIBE; they come through
+    /// the mailbox.
+    pub(crate) fn headers(&self, mailbox: &Arc<Mailbox>, ticket: Ticket, key: Key, makers: Makers) {
+        let post = poster(mailbox, Post::Headers);
+        let answer = post.clone();
+        let make = move |_: &Ticket| {
+            let made = makers.iter().map(|(name, make)| (name.clone(), make()));
+            made.collect()
+        };
+        self.headers
+            .run(
+                key,
+                ticket,
+                |_, _| true,
+                make,
+                move |ticket, made| {
+                    let panicked = "the function that makes headers for a SUBSCRIBE panicked";
+                    answer(ticket, made.ok_or_else(|| panicked.to_owned()));
+                },
+            )
+            .unwrap_or_else(|e| {
+                let text = format!("no thread for the headers of a SUBSCRIBE: {e}");
+                post(ticket, Err(text));
+            });
+    }
 }
 
-/// Writes the last good endpoint down. Whoever reads it meanwhile sees the old
-/// text or the new. It is a convenience: failure is only logged.
-pub(crate) fn remember(mailbox: &Arc<Mailbox>, file: PathBuf, endpoint: String) {
-    let done = run(mailbox, move |_| {
-        let mut fresh = file.clone().into_os_string();
-        fresh.push(".new");
-        let written = fs::write(&fresh, endpoint).and_then(|()| fs::rename(&fresh, &file));
-        if let Err(e) = written {
-            log::warn!("{} cannot be written: {e}", file.display());
-        }
-    });
-    if let Err(e) = done {
-        log::warn!("no thread to remember the endpoint: {e}");
-    }
+/// Hands an answer to the reactor.
+fn poster<A: 'static>(
+    mailbox: &Arc<Mailbox>,
+    post: fn(Ticket, A) -> Post,
+) -> impl Fn(Ticket, A) + Clone + Send + use<A> {
+    let mailbox = Arc::clone(mailbox);
+    move |ticket, answer| mailbox.post_now(post(ticket, answer))
 }
 
 /// The endpoint that was written down, if there is one.
@@ -95,65 +179,6 @@ pub(crate) fn remembered(file: &Path) -> Option<String> {
         Err(e) => {
             log::warn!("{} cannot be read: {e}", file.display());
             None
-        }
-    }
-}
-
-/// Lets the application make the headers of a SUBSCRIBE on a helper thread.
-pub(crate) fn headers(mailbox: &Arc<Mailbox>, ticket: Ticket, makers: Makers) {
-    run(mailbox, move |mailbox| {
-        let answer = HeaderAnswer { mailbox, ticket };
-        let made = makers.iter().map(|(name, make)| (name.clone(), make()));
-        let made = made.collect();
-        answer.mailbox.post_now(Post::Headers(ticket, Ok(made)));
-    })
-    .unwrap_or_else(|e| {
-        let text = format!("no thread for the headers of a SUBSCRIBE: {e}");
-        mailbox.post_now(Post::Headers(ticket, Err(text)));
-    });
-}
-
-/// The application's code: if it panics, that is an answer too.
-struct HeaderAnswer {
-    mailbox: Arc<Mailbox>,
-    ticket: Ticket,
-}
-
-impl Drop for HeaderAnswer {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let text = "the function that makes headers for a SUBSCRIBE panicked".to_owned();
-            self.mailbox.post_now(Post::Headers(self.ticket, Err(text)));
-        }
-    }
-}
-
-fn run(mailbox: &Arc<Mailbox>, work: impl FnOnce(Arc<Mailbox>) + Send + 'static) -> io::Result<()> {
-    let mailbox = Arc::clone(mailbox);
-    std::thread::Builder::new()
-        .name("hobnail-helper".into())
-        .spawn(move || work(mailbox))
-        .map(drop)
-}
-
-/// A token source is the application's code: if it panics, that is an answer too.
-struct Answer {
-    mailbox: Arc<Mailbox>,
-    ticket: Ticket,
-}
-
-impl Answer {
-    fn give(self, answer: Result<crate::auth::Token, AuthError>) {
-        self.mailbox.post_now(Post::Token(self.ticket, answer));
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let text = "the token source panicked".to_owned();
-            let error = AuthError { text, fatal: true };
-            self.mailbox.post_now(Post::Token(self.ticket, Err(error)));
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     mailbox::{Mailbox, Post, Slot},
     message::Message,
     net::{Link, LinkEvent, Tls, Upgraded, check_headers},
-    offload,
+    offload::{Offload, remembered},
     queue::{Pushed, Queue},
     sink::Sink,
 };
@@ -47,6 +47,7 @@ pub(crate) struct Reactor {
     /// Octets that waited in the socket when it was looked at last while paused.
     waiting: usize,
     mailbox: Arc<Mailbox>,
+    offload: Offload,
     waiters: BTreeMap<Waiter, Arc<Slot>>,
     sinks: BTreeMap<Key, Sink>,
     events: Arc<Queue<Event>>,
@@ -82,7 +83,7 @@ impl Reactor {
         };
         let events = Queue::new(limits, Arc::<Mailbox>::clone(&mailbox));
         let mut core = Core::new(Arc::clone(&config), config.seed, clock::now());
-        if let Some(endpoint) = config.remember.as_deref().and_then(offload::remembered) {
+        if let Some(endpoint) = config.remember.as_deref().and_then(remembered) {
             core.prefer(&endpoint);
         }
         Ok(Self {
@@ -94,6 +95,7 @@ impl Reactor {
             heard: 0,
             waiting: 0,
             mailbox,
+            offload: Offload::default(),
             waiters: BTreeMap::new(),
             sinks: BTreeMap::new(),
             events: Arc::new(events),
@@ -278,7 +280,7 @@ impl Reactor {
                     self.mailbox.set_epoch(self.core.epoch());
                 }
                 LinkEvent::Resolve { host, port } => {
-                    offload::resolve(&self.mailbox, ticket, host, port);
+                    self.offload.resolve(&self.mailbox, ticket, host, port);
                 }
                 LinkEvent::Idle => return self.hear(now, !may_read),
                 LinkEvent::Down(error) => {
@@ -416,22 +418,24 @@ impl Reactor {
             }
             Output::NeedRegion(ticket) => {
                 if let Some(regions) = &self.config.regions {
-                    offload::region(&self.mailbox, ticket, regions.clone());
+                    self.offload.region(&self.mailbox, ticket, regions.clone());
                 }
             }
             Output::Remember(endpoint) => {
                 if let Some(file) = &self.config.remember {
-                    offload::remember(&self.mailbox, file.clone(), endpoint.to_string());
+                    self.offload.remember(file.clone(), endpoint.to_string());
                 }
             }
             Output::NeedToken(ticket, reason) => {
                 if let Credentials::Token { source, .. } = &self.config.credentials {
-                    offload::token(&self.mailbox, ticket, reason, Arc::clone(source));
+                    self.offload
+                        .token(&self.mailbox, ticket, reason, Arc::clone(source));
                 }
             }
             Output::NeedHeaders(ticket, key) => {
                 let makers = self.sinks.get(&key).map(|sink| Arc::clone(&sink.makers));
-                offload::headers(&self.mailbox, ticket, makers.unwrap_or_default());
+                self.offload
+                    .headers(&self.mailbox, ticket, key, makers.unwrap_or_default());
             }
             Output::Gap {
                 subscription,

@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 /// own; parts of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
     &[
-        "clock", "dialect", "frame", "health", "metrics", "secret", "wheel",
+        "clock", "dialect", "errand", "frame", "health", "metrics", "secret", "wheel",
     ],
     &["error"],
     &["http"],

@@ -339,3 +339,32 @@ fn a_source_that_never_answers_is_told_as_such() {
     assert!(matches!(late, Error::Timeout(Stage::Token)), "{late:?}");
     assert!(!broker.transcript().iter().any(|e| e.what == What::Tcp));
 }
+
+#[test]
+fn a_source_that_hangs_is_not_asked_again_beside_itself() {
+    let broker = guarded(|s| s.build());
+    let (give, source) = Source::new();
+    let (old, new) = (issue(&broker), issue(&broker));
+    give.send(Token::new(&old)).unwrap();
+    let timeouts = Timeouts {
+        token: Duration::from_millis(50),
+        ..Timeouts::default()
+    };
+    let builder = client(&broker)
+        .dialect(Dialect::CONTACT_CENTRE)
+        .token_source(source.clone())
+        .timeouts(timeouts);
+    let handle = builder.connect().unwrap().spawn().unwrap();
+    let events = handle.events();
+    broker.expire_token(&old);
+    for _ in 0..4 {
+        event(&events, |e| matches!(e, Event::TokenFailed { .. }));
+    }
+    assert_eq!(source.asked(), [TokenReason::Connect, TokenReason::Refused]);
+    // Between two questions nobody waits for an answer: then the next one counts.
+    for _ in 0..2 {
+        give.send(Token::new(&new)).unwrap();
+    }
+    connected(&events, 2);
+    handle.close().unwrap();
+}

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Core, Phase, Waiter,
-    io::{Command, Key, Outgoing, Reply, Subscribe},
+    io::{Command, Key, Outgoing, Reply, Subscribe, TransactionStep},
     operations::{Kind, Operation, Replayed},
     outbox::Entry,
     subscriptions::{State, Subscription},
@@ -80,6 +80,7 @@ impl Core {
                     waiter: outgoing.waiter,
                     timer: Some(timer),
                     sent: None,
+                    ends: matches!(outgoing.transaction, Some((_, TransactionStep::End))),
                 },
             );
         }
@@ -157,6 +158,7 @@ impl Core {
                 waiter,
                 timer: Some(timer),
                 sent: None,
+                ends: false,
             },
         );
         self.outbox.push(Entry::Unsubscribe {
@@ -172,7 +174,7 @@ impl Core {
         let Some(operation) = self.operations.remove(id) else {
             return;
         };
-        let stage = self.stage_of(operation.sent.is_some());
+        let stage = self.stage_of(operation.has_left());
         match operation.kind {
             Kind::Publish(_) => self.reply(operation.waiter, Err(Error::Timeout(stage))),
             Kind::Unsubscribe(key) => {
@@ -257,10 +259,12 @@ impl Core {
         self.outputs.push_back(super::Output::Ended(key, None));
     }
 
-    fn stage_of(&self, sent: bool) -> Stage {
-        match (sent, self.phase) {
-            (_, Phase::Suspended) => Stage::Suspended,
+    /// What a call waited for at its deadline: only of a frame that has left
+    /// can the broker have heard.
+    pub(super) fn stage_of(&self, left: bool) -> Stage {
+        match (left, self.phase) {
             (true, _) => Stage::Receipt,
+            (false, Phase::Suspended) => Stage::Suspended,
             (false, _) => Stage::Outbox,
         }
     }

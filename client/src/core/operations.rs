@@ -45,6 +45,8 @@ pub(super) struct Operation {
     pub(super) timer: Option<TimerId>,
     /// When the frame left on the present connection, if it has.
     pub(super) sent: Option<Instant>,
+    /// Whether it ends a transaction.
+    pub(super) ends: bool,
 }
 
 /// All calls that wait for a RECEIPT, in the order in which they were made.
@@ -59,6 +61,12 @@ pub(super) struct Operations {
 }
 
 impl Operation {
+    /// Whether the frame has left, on the present connection or one before.
+    pub(super) fn has_left(&self) -> bool {
+        let before = matches!(&self.kind, Kind::Publish(Some(replayed)) if replayed.left);
+        before || self.sent.is_some()
+    }
+
     /// Octets that only this operation still holds: before the frame left, the
     /// outbox counts them.
     fn held(&self) -> usize {

@@ -235,11 +235,21 @@ impl Core {
         self.reauth.reset();
         self.reauth.suspended_at = Some(now);
         self.stop_beats();
+        self.doubt_transactions();
         self.outbox.clear_urgent();
         self.outbox.forget_abandoned();
         self.timers.disarm(Once::Stable);
         self.tell(Event::Suspended);
         self.present_or_fetch(now);
+    }
+
+    /// The 401 may have answered a frame of a transaction whose COMMIT had left,
+    /// too: a RECEIPT for that one would not say that all of it took effect.
+    fn doubt_transactions(&mut self) {
+        for (_, operation) in self.operations.take(|o| o.ends && o.sent.is_some()) {
+            self.timers.cancel(operation.timer);
+            self.reply(operation.waiter, Err(Error::Lost));
+        }
     }
 
     fn present_or_fetch(&mut self, now: Instant) {
@@ -267,6 +277,7 @@ impl Core {
                 waiter: super::Waiter::NONE,
                 timer: None,
                 sent: Some(now),
+                ends: false,
             },
         );
         self.timers.arm(Once::Open, now + self.config.timeouts.open);

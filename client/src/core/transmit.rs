@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     dialect::{BeatOctet, Dialect, ReceiptHeader},
-    error::{Error, Misuse, Stage},
+    error::{Error, Misuse},
     frame::{Command, EncodeError, Encoder, Version},
 };
 
@@ -125,9 +125,10 @@ impl Core {
     }
 
     fn admit(&mut self, now: Instant, outgoing: &Outgoing) -> Result<(), Error> {
-        let is_over = |id| self.operations.get(id).is_none();
-        if outgoing.deadline <= now || outgoing.receipt.is_some_and(is_over) {
-            return Err(Error::Timeout(Stage::Outbox));
+        let operation = outgoing.receipt.map(|id| self.operations.get(id));
+        if outgoing.deadline <= now || matches!(operation, Some(None)) {
+            let left = operation.flatten().is_some_and(Operation::has_left);
+            return Err(Error::Timeout(self.stage_of(left)));
         }
         if outgoing.needs > self.version {
             return Err(Misuse::Version(self.version).into());
@@ -174,6 +175,7 @@ impl Core {
             waiter: super::Waiter::NONE,
             timer,
             sent: Some(now),
+            ends: false,
         };
         match written {
             Ok(octets) => {
@@ -230,6 +232,7 @@ impl Core {
                 waiter: super::Waiter::NONE,
                 timer: None,
                 sent: Some(now),
+                ends: false,
             },
         );
         let dialect = self.config.dialect;

@@ -1,10 +1,18 @@
 //! Lost connections: back-off, and what is replayed.
 
-use hobnail_mock_broker::script::{Rule, act, on};
+use hobnail_mock_broker::{
+    engine::Input as Broker,
+    script::{OnExpiry, Rule, act, on},
+};
 
-use super::{app::Send, pair::Pair, secs};
+use super::{
+    app::Send,
+    pair::{Pair, no_source},
+    secs,
+};
 use crate::{
     core::{AckMode, Phase},
+    dialect::Dialect,
     error::{Error, Stage},
     event::Event,
 };
@@ -263,13 +271,45 @@ fn what_may_have_left_is_lost_if_the_client_ends_before_it_could_leave_again() {
 #[test]
 fn a_replayed_frame_ends_at_its_deadline_like_any_other() {
     let mut p = Pair::online();
-    p.half_open();
+    p.writable = false;
     let call = p.send(Send::new("1").replay().within(secs(10)));
     p.listening = false;
     p.lose();
     p.pass(secs(11));
     assert!(matches!(p.expect_err(call), Error::Timeout(Stage::Outbox)));
     p.finish();
+}
+
+#[test]
+fn a_frame_that_has_left_once_is_never_said_not_to_have_left() {
+    for (suspended, within) in [(false, 10), (true, 3)] {
+        let mut p = Pair::online_with(
+            |c| c.dialect(Dialect::CONTACT_CENTRE).token_source(no_source),
+            |s| {
+                s.auth_bearer(secs(3600))
+                    .on_expiry(OnExpiry::Suspend)
+                    .receipt_id_header(true)
+                    .rule(
+                        Rule::on(on::sending("RECEIPT").matching("receipt-id", "1"))
+                            .then(act::drop_it()),
+                    )
+            },
+        );
+        let call = p.send(Send::new("1").replay().within(secs(within)));
+        p.pass(secs(1));
+        if suspended {
+            p.source.latency = secs(20);
+            p.broker(Broker::Expire("all"));
+            p.until_phase(Phase::Suspended);
+        } else {
+            p.listening = false;
+            p.lose();
+        }
+        p.pass(secs(within));
+        let e = p.expect_err(call);
+        assert!(matches!(e, Error::Timeout(Stage::Receipt)), "{e:?}");
+        p.finish();
+    }
 }
 
 #[test]

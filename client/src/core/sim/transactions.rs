@@ -1,5 +1,7 @@
 //! All of a transaction takes effect, or nothing of it.
 
+use hobnail_mock_broker::script::{Rule, act, on};
+
 use super::{app::Send, pair::Pair, secs};
 use crate::{
     core::{Phase, Waiter},
@@ -144,6 +146,32 @@ fn a_suspension_aborts_what_may_lack_a_frame() {
     p.until(|p| p.core.phase() == Phase::Suspended);
     p.until_phase(Phase::Online);
     let commit = p.transaction(Command::Commit, 1);
+    assert!(matches!(p.expect_err(commit), Error::Lost));
+    p.finish();
+}
+
+#[test]
+fn a_commit_is_not_confirmed_by_a_broker_that_may_have_refused_a_part() {
+    let refuses = Rule::on(on::recv("SEND"))
+        .times(1)
+        .then(act::error(401).keep_open());
+    let mut p = Pair::online_with(
+        |c| {
+            c.dialect(Dialect::CONTACT_CENTRE)
+                .token_source(super::pair::no_source)
+        },
+        |s| {
+            s.auth_bearer(secs(3600))
+                .suspend_grace(secs(1))
+                .rule(refuses)
+        },
+    );
+    p.transaction(Command::Begin, 1);
+    p.send(Send::new("x").part_of(1).silent());
+    let commit = p.transaction(Command::Commit, 1);
+    p.pass(secs(1));
+    // It said RECEIPT all the same.
+    assert!(p.core.metrics.late_receipts >= 1);
     assert!(matches!(p.expect_err(commit), Error::Lost));
     p.finish();
 }
