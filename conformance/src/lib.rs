@@ -1,14 +1,17 @@
-//! The judge of STOMP-over-WebSocket brokers: it asks what the requirement
-//! list asks, and says in words what is wrong.
+//! The judge of STOMP-over-WebSocket brokers and clients: it asks what the
+//! requirement list asks, and says in words what is wrong.
 
 mod broker;
+mod client;
 mod finding;
 mod grade;
 mod known;
+mod order;
 mod profile;
 mod report;
 mod requirement;
 mod secrets;
+mod tally;
 mod wire;
 mod words;
 

@@ -3,6 +3,7 @@
 
 use super::target::{Stream, Target};
 use crate::wire::log::{Dir, Layer, Log};
+use crate::wire::ws;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -97,7 +98,9 @@ pub(crate) fn ask(
                 answer.status.to_string(),
                 &head[..used],
             );
-            if answer.status == 101 && answer.header("Sec-WebSocket-Accept") != Some(&accept()) {
+            if answer.status == 101
+                && answer.header("Sec-WebSocket-Accept") != Some(&ws::accept(KEY))
+            {
                 return Err(io::Error::other(
                     "the answer has a wrong Sec-WebSocket-Accept",
                 ));
@@ -131,13 +134,4 @@ fn parse(octets: &[u8]) -> io::Result<Option<Answer>> {
         })),
         Err(error) => Err(io::Error::other(format!("the answer is no HTTP: {error}"))),
     }
-}
-
-/// What `Sec-WebSocket-Accept` must be.
-fn accept() -> String {
-    use sha1::{Digest, Sha1};
-    let mut hash = Sha1::new();
-    hash.update(KEY);
-    hash.update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    data_encoding::BASE64.encode(&hash.finalize())
 }

@@ -1,10 +1,11 @@
 //! Rules that all traffic of all cases is held against, whatever a case asks.
 
 use crate::grade::Outcome;
+use crate::tally::Tallies;
 use crate::wire::show;
 use crate::wire::stomp::{Frame, Version};
 use crate::wire::ws::{self, WsFrame};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 /// What was seen.
@@ -19,16 +20,9 @@ pub(crate) enum What<'a> {
     Breach(&'a str),
 }
 
-/// How often a rule was tried, and how it was first broken.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) seen: u64,
-    pub(crate) broken: Option<Outcome>,
-}
-
 #[derive(Debug, Default)]
 struct State {
-    tallies: BTreeMap<&'static str, Tally>,
+    tallies: Tallies,
     /// Connections that got their CONNECTED, and those that got an ERROR.
     connected: BTreeSet<u32>,
     ended: BTreeSet<u32>,
@@ -55,7 +49,7 @@ impl Passive {
         }
     }
 
-    pub(crate) fn tallies(&self) -> BTreeMap<&'static str, Tally> {
+    pub(crate) fn tallies(&self) -> Tallies {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.tallies.clone()
     }
@@ -63,11 +57,7 @@ impl Passive {
 
 impl State {
     fn rule(&mut self, id: &'static str, holds: bool, words: impl FnOnce() -> String) {
-        let tally = self.tallies.entry(id).or_default();
-        tally.seen += 1;
-        if !holds && tally.broken.is_none() {
-            tally.broken = Some(Outcome::Violated(words()));
-        }
+        self.tallies.rule(id, holds, || Outcome::Violated(words()));
     }
 
     fn ws(&mut self, frame: &WsFrame, after_close: bool) {

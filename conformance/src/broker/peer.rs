@@ -142,12 +142,7 @@ impl Peer {
 
     /// One WebSocket frame.
     pub(crate) fn lay(&mut self, lay: Lay, payload: &[u8]) {
-        let words = format!(
-            "{} fin={} rsv={}",
-            opcode_name(lay.opcode),
-            lay.fin,
-            lay.rsv
-        );
+        let words = lay.words();
         self.shared
             .log
             .note(self.conn, Dir::Out, Layer::Ws, words, payload);
@@ -262,12 +257,7 @@ impl Peer {
     }
 
     fn on_ws(&mut self, frame: WsFrame) {
-        let words = format!(
-            "{} fin={} rsv={}",
-            opcode_name(frame.opcode),
-            frame.fin,
-            frame.rsv
-        );
+        let words = ws::words(&frame);
         self.shared
             .log
             .note(self.conn, Dir::In, Layer::Ws, words, &frame.payload);
@@ -564,16 +554,4 @@ fn is_patience(kind: io::ErrorKind) -> bool {
     kind == io::ErrorKind::WouldBlock
         || kind == io::ErrorKind::TimedOut
         || kind == io::ErrorKind::Interrupted
-}
-
-fn opcode_name(opcode: u8) -> String {
-    match opcode {
-        ws::CONTINUATION => "continuation".to_owned(),
-        ws::TEXT => "text".to_owned(),
-        ws::BINARY => "binary".to_owned(),
-        ws::CLOSE => "close".to_owned(),
-        ws::PING => "ping".to_owned(),
-        ws::PONG => "pong".to_owned(),
-        other => format!("opcode {other:X}"),
-    }
 }

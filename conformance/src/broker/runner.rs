@@ -2,14 +2,14 @@
 
 use super::cases::{self, Case};
 use super::lab::Lab;
-use super::passive::Tally;
 use super::probe::Caps;
 use super::target::Target;
 use crate::finding::{Finding, Side};
-use crate::grade::{Grade, Outcome};
+use crate::grade::Outcome;
+use crate::order;
 use crate::profile::Profile;
 use crate::requirement::{self, Requirement};
-use std::collections::BTreeMap;
+use crate::tally::Tallies;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -38,13 +38,13 @@ pub(crate) fn run(
     let cases = plan.cases;
     let mut order: Vec<usize> = (0..cases.len()).collect();
     if let Some(seed) = plan.seed {
-        shuffle(&mut order, seed);
+        order::shuffle(&mut order, seed);
     }
     order.sort_by_key(|&at| !cases[at].slow);
     let next = AtomicUsize::new(0);
     let over = AtomicBool::new(false);
     let done: Mutex<Vec<(usize, Finding)>> = Mutex::default();
-    let tallies: Mutex<BTreeMap<&'static str, Tally>> = Mutex::default();
+    let tallies: Mutex<Tallies> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..plan.jobs.clamp(1, 64) {
             scope.spawn(|| {
@@ -56,10 +56,10 @@ pub(crate) fn run(
                     if told(&mut finding).is_break() {
                         over.store(true, Ordering::Relaxed);
                     }
-                    merge(
-                        &mut tallies.lock().unwrap_or_else(PoisonError::into_inner),
-                        seen,
-                    );
+                    tallies
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .add(seen);
                     done.lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .push((at, finding));
@@ -75,7 +75,7 @@ pub(crate) fn run(
         if over.load(Ordering::Relaxed) {
             break;
         }
-        let mut finding = seen(id, tallies.get(id), plan.profile);
+        let mut finding = tallies.finding(id, Side::Broker, plan.profile);
         finding.observed = plan.target.secrets.hide(&finding.observed);
         if told(&mut finding).is_break() {
             over.store(true, Ordering::Relaxed);
@@ -85,46 +85,11 @@ pub(crate) fn run(
     findings
 }
 
-/// Another order for every seed (Fisher and Yates, xorshift).
-fn shuffle(order: &mut [usize], seed: u64) {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    for at in (1..order.len()).rev() {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        let other = state % (at as u64 + 1);
-        order.swap(at, usize::try_from(other).unwrap_or_default());
-    }
-}
-
-fn merge(all: &mut BTreeMap<&'static str, Tally>, new: BTreeMap<&'static str, Tally>) {
-    for (id, tally) in new {
-        let sum = all.entry(id).or_default();
-        sum.seen += tally.seen;
-        if sum.broken.is_none() {
-            sum.broken = tally.broken;
-        }
-    }
-}
-
-/// The verdict on a rule that all traffic was held against.
-fn seen(id: &'static str, tally: Option<&Tally>, profile: Profile) -> Finding {
-    let requirement = required(id);
-    let graded = match tally {
-        None => (Grade::Info, "nothing of the kind was seen".to_owned()),
-        Some(tally) => match tally.broken.clone() {
-            None => (Grade::Ok, String::new()),
-            Some(broken) => profile.grade(broken, requirement),
-        },
-    };
-    Finding::new(format!("{id}/passive"), Side::Broker, requirement, graded)
-}
-
 fn required(id: &str) -> &'static Requirement {
     requirement::by_id(id).expect("a test looks every id up")
 }
 
-fn judge(plan: &Plan<'_>, case: &'static Case) -> (Finding, BTreeMap<&'static str, Tally>) {
+fn judge(plan: &Plan<'_>, case: &'static Case) -> (Finding, Tallies) {
     let (target, caps) = (plan.target, plan.caps);
     let requirement = required(case.requirement);
     let began = Instant::now();

@@ -121,7 +121,7 @@ pub(crate) fn run(args: &BrokerArgs) -> Result<u8, Failure> {
             }
         }
     }
-    let exit = teller.conclude(&mut findings, skipped);
+    let exit = teller.conclude(&mut findings, skipped, false);
     report(args, &target, &caps, &findings, began).map_err(|words| Failure {
         code: HARNESS,
         words,

@@ -3,6 +3,7 @@
 use super::select::{Seen, Selection};
 use super::{Failure, NOTHING};
 use crate::broker::cases;
+use crate::client;
 use crate::finding::Side;
 use crate::requirement::{self, Requirement};
 use std::collections::BTreeSet;
@@ -96,7 +97,11 @@ pub(crate) fn cases_of(side: Side) -> Vec<(String, &'static str, bool)> {
             let active = all.map(|c| (c.to_string(), c.requirement, c.slow));
             active.chain(passive(cases::PASSIVE)).collect()
         }
-        Side::Client => Vec::new(),
+        Side::Client => {
+            let all = client::cases::all().into_iter();
+            let active = all.map(|c| (c.to_string(), c.requirement, c.slow));
+            active.chain(passive(client::passive::RULES)).collect()
+        }
     }
 }
 

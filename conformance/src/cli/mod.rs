@@ -1,6 +1,7 @@
 //! The command line, and what the exit code says.
 
 mod broker;
+mod client;
 mod explain;
 mod list;
 mod options;
@@ -20,7 +21,8 @@ Exit codes:
   2  the command line makes no sense
   3  no case could run: no connection, or no session
   4  nothing ran, or fewer cases than --min-cases
-  5  the judge itself is at fault, or with --fail-on inconclusive a case was
+  5  the judge itself is at fault, a shim broke its protocol, or with --fail-on
+     inconclusive a case was
   6  entries of known failures are stale (--known-strict)";
 
 pub(crate) const FAILED: u8 = 1;
@@ -42,6 +44,8 @@ struct Cli {
 enum Verb {
     /// Test a broker.
     Broker(Box<broker::BrokerArgs>),
+    /// Test a client through its shim.
+    Client(Box<client::ClientArgs>),
     /// Merge reports and render them again.
     Report(report::ReportArgs),
     /// Compare two reports; a regression is exit code 1.
@@ -74,18 +78,31 @@ impl Failure {
 #[must_use]
 pub fn main() -> ExitCode {
     env_logger::init();
-    let done = match Cli::parse().verb {
+    ExitCode::from(run(std::env::args_os()))
+}
+
+/// The program without its process: the exit code of a command line.
+pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { USAGE } else { 0 };
+        }
+    };
+    let done = match cli.verb {
         Verb::Broker(args) => broker::run(&args),
+        Verb::Client(args) => client::run(&args),
         Verb::Report(args) => report::run(&args),
         Verb::Diff(args) => report::diff(&args),
         Verb::List(args) => list::run(&args),
         Verb::Explain { id } => explain::run(&id),
     };
     match done {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => code,
         Err(Failure { code, words }) => {
             eprintln!("error: {words}");
-            ExitCode::from(code)
+            code
         }
     }
 }

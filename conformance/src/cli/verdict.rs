@@ -104,8 +104,8 @@ impl<'a> Teller<'a> {
     }
 
     /// Repeats what failed, prints the RESULT line, and says the exit code.
-    /// So many cases were left out.
-    pub(super) fn conclude(&self, findings: &mut [Finding], skipped: usize) -> u8 {
+    /// So many cases were left out. After a fault of the shim no grade counts.
+    pub(super) fn conclude(&self, findings: &mut [Finding], skipped: usize, fault: bool) -> u8 {
         self.bar.finish_and_clear();
         for finding in findings.iter_mut() {
             self.known.mark(finding, &self.today);
@@ -131,7 +131,9 @@ impl<'a> Teller<'a> {
         }
         let count = |grade: Grade| findings.iter().filter(|f| f.counted() == grade).count();
         let inconclusive = count(Grade::Inconclusive);
-        let exit = if failed.iter().any(|f| f.counted() != Grade::Inconclusive) {
+        let exit = if fault {
+            HARNESS
+        } else if failed.iter().any(|f| f.counted() != Grade::Inconclusive) {
             FAILED
         } else if !failed.is_empty() || inconclusive == findings.len() {
             HARNESS

@@ -25,6 +25,37 @@ impl WsFrame {
     }
 }
 
+/// What `Sec-WebSocket-Accept` must be for a key (RFC 6455 §4.2.2).
+pub(crate) fn accept(key: &str) -> String {
+    use sha1::{Digest, Sha1};
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    data_encoding::BASE64.encode(&hash.finalize())
+}
+
+/// A frame's head, in words.
+pub(crate) fn words(frame: &WsFrame) -> String {
+    format!(
+        "{} fin={} rsv={}",
+        opcode_name(frame.opcode),
+        frame.fin,
+        frame.rsv
+    )
+}
+
+pub(crate) fn opcode_name(opcode: u8) -> String {
+    match opcode {
+        CONTINUATION => "continuation".to_owned(),
+        TEXT => "text".to_owned(),
+        BINARY => "binary".to_owned(),
+        CLOSE => "close".to_owned(),
+        PING => "ping".to_owned(),
+        PONG => "pong".to_owned(),
+        other => format!("opcode {other:X}"),
+    }
+}
+
 /// What stands at the front of the octets.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Read {
@@ -105,6 +136,24 @@ impl Lay {
             mask: Some(mask),
             wide: false,
         }
+    }
+
+    /// As a server sends it.
+    pub(crate) fn plain(opcode: u8) -> Self {
+        Self {
+            mask: None,
+            ..Self::masked(opcode, [0; 4])
+        }
+    }
+
+    /// The head, in words.
+    pub(crate) fn words(&self) -> String {
+        format!(
+            "{} fin={} rsv={}",
+            opcode_name(self.opcode),
+            self.fin,
+            self.rsv
+        )
     }
 
     pub(crate) fn octets(self, payload: &[u8]) -> Vec<u8> {
