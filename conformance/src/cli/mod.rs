@@ -8,6 +8,7 @@ mod options;
 mod report;
 mod reports;
 mod select;
+mod shim_check;
 mod verdict;
 
 use clap::{Parser, Subcommand};
@@ -46,6 +47,10 @@ enum Verb {
     Broker(Box<broker::BrokerArgs>),
     /// Test a client through its shim.
     Client(Box<client::ClientArgs>),
+    /// Try a shim: hello, canary, every verb once.
+    ShimCheck(shim_check::ShimCheckArgs),
+    /// Print the protocol that shims speak.
+    ShimProtocol,
     /// Merge reports and render them again.
     Report(report::ReportArgs),
     /// Compare two reports; a regression is exit code 1.
@@ -93,6 +98,11 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
     let done = match cli.verb {
         Verb::Broker(args) => broker::run(&args),
         Verb::Client(args) => client::run(&args),
+        Verb::ShimCheck(args) => shim_check::run(&args),
+        Verb::ShimProtocol => {
+            print!("{}", include_str!("../../shims/PROTOCOL.md"));
+            Ok(0)
+        }
         Verb::Report(args) => report::run(&args),
         Verb::Diff(args) => report::diff(&args),
         Verb::List(args) => list::run(&args),

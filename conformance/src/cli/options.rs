@@ -158,7 +158,7 @@ pub(super) fn seconds(word: &str) -> Result<f64, String> {
     sane(seconds.map_err(|_| "it is no time; 2s is".to_owned())?)
 }
 
-fn scale(word: &str) -> Result<f64, String> {
+pub(super) fn scale(word: &str) -> Result<f64, String> {
     sane(word.parse().map_err(|_| "it is no number".to_owned())?)
 }
 

@@ -6,6 +6,7 @@
 //! mock broker shared could not be seen.
 
 pub(crate) mod cases;
+pub(crate) mod check;
 mod conn;
 mod lab;
 mod order;

@@ -39,11 +39,11 @@ pub(crate) struct Run {
 }
 
 impl Settings {
-    fn span(&self, seconds: u64) -> Duration {
+    pub(crate) fn span(&self, seconds: u64) -> Duration {
         Duration::from_secs(seconds).mul_f64(self.scale)
     }
 
-    fn start(&self, world: &Arc<World>) -> Result<Shim, String> {
+    pub(crate) fn start(&self, world: &Arc<World>) -> Result<Shim, String> {
         Shim::start(&self.command, world, self.span(5))
     }
 }

@@ -166,7 +166,11 @@ pub(super) const CASES: &[Case] = &[
             Some(frame) if memchr::memmem::find(&frame.octets, b"a\\rb").is_some() => {
                 violated(format!("\\r in a 1.1 session: {frame}"))
             }
-            Some(_) | None => OK,
+            Some(_) => OK,
+            None => match conn.with(|wire| wire.breach.clone()) {
+                Some(why) => violated(format!("in a 1.1 session: {why}")),
+                None => OK,
+            },
         }
     })
     .needs(&["1.1"]),
