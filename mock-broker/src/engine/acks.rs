@@ -8,6 +8,7 @@ use super::message::{Item, Message};
 use super::refusal::Refused;
 use crate::dialect::{Nack, Transactions};
 use crate::wire::{Frame, Version};
+use std::sync::Arc;
 
 impl Engine {
     /// ACK and NACK.
@@ -138,17 +139,17 @@ impl Engine {
     /// What was refused too often goes to the dead letters, if these have room.
     fn bury(&mut self, item: &Item, dead: &str) {
         let message = &item.message;
-        if !self.hub.has_room(dead, 1, message.body.len()) {
+        if !self.hub.has_room(dead, 1, message.body().len()) {
             return;
         }
         let mut headers = message.headers.clone();
-        let origin = message.destination.clone();
+        let origin = message.destination().to_owned();
         headers.push(("original-destination".to_owned(), origin));
         let item = Item::new(Message {
             no: message.no,
-            destination: dead.to_owned(),
+            told: Some(dead.to_owned()),
             headers,
-            body: message.body.clone(),
+            source: Arc::clone(&message.source),
             measured: message.measured,
             ..Message::default()
         });

@@ -4,7 +4,7 @@ use super::Engine;
 use super::conn::{Phase, Step};
 use super::events;
 use super::hub::{AckMode, Offer, Target, Wish};
-use super::message::{Item, Message, user_headers};
+use super::message::{Item, Message, is_measured, user_headers};
 use super::refusal::{Fault, Refused};
 use super::run::{Cx, Event, Run};
 use super::session::Entry;
@@ -13,10 +13,11 @@ use crate::script::Stage;
 use crate::selector::Selector;
 use crate::transcript::{Note, What};
 use crate::wire::{Frame, Version, header_octets};
+use std::sync::Arc;
 
 impl Engine {
     /// Does what a frame asks for, or answers it with ERROR.
-    pub(super) fn process(&mut self, conn: u64, frame: &Frame, rebind: bool) {
+    pub(super) fn process(&mut self, conn: u64, frame: &Arc<Frame>, rebind: bool) {
         let Some(c) = self.conns.get(&conn) else {
             return;
         };
@@ -33,7 +34,7 @@ impl Engine {
         }
     }
 
-    fn dispatch(&mut self, conn: u64, frame: &Frame, rebind: bool) -> Result<(), Refused> {
+    fn dispatch(&mut self, conn: u64, frame: &Arc<Frame>, rebind: bool) -> Result<(), Refused> {
         let Some(c) = self.conns.get(&conn) else {
             return Ok(());
         };
@@ -60,7 +61,7 @@ impl Engine {
             self.record(conn, What::Note(Note::ConnectWhileLive { other: conn }));
             let actions = self.fire(conn, Event::Overlap);
             let cx = Cx::Overlap {
-                frame: frame.clone(),
+                frame: Frame::clone(frame),
                 identity,
             };
             self.run(Run::new(conn, cx, actions));
@@ -77,7 +78,7 @@ impl Engine {
         self.command(conn, frame)
     }
 
-    fn command(&mut self, conn: u64, frame: &Frame) -> Result<(), Refused> {
+    fn command(&mut self, conn: u64, frame: &Arc<Frame>) -> Result<(), Refused> {
         let version = self.conns.get(&conn).map_or(Version::V1_2, |c| c.version);
         match frame.command.as_str() {
             "SEND" => self.on_send(conn, frame)?,
@@ -139,7 +140,7 @@ impl Engine {
         }
     }
 
-    fn on_send(&mut self, conn: u64, frame: &Frame) -> Result<(), Refused> {
+    fn on_send(&mut self, conn: u64, frame: &Arc<Frame>) -> Result<(), Refused> {
         required(frame, "destination")?;
         let dialect = &self.scenario.dialect;
         if dialect.message_id_refused && frame.header("message-id").is_some() {
@@ -147,15 +148,15 @@ impl Engine {
         }
         let ignored = dialect.transactions == Transactions::Ignored;
         if frame.header("transaction").is_some() && !ignored {
-            return self.in_transaction(conn, frame, Step::Send(frame.clone()));
+            return self.in_transaction(conn, frame, Step::Send(Arc::clone(frame)));
         }
         self.publish(conn, frame)
     }
 
     /// Hands a SEND to its queue or topic.
-    pub(super) fn publish(&mut self, conn: u64, frame: &Frame) -> Result<(), Refused> {
+    pub(super) fn publish(&mut self, conn: u64, frame: &Arc<Frame>) -> Result<(), Refused> {
         let destination = required(frame, "destination")?;
-        let (target, shown) = self.send_target(conn, destination)?;
+        let (target, told) = self.send_target(conn, destination)?;
         let mut headers = user_headers(frame, self.scenario.dialect.leaks);
         if let Target::Queue(name) = &target {
             let octets = header_octets(&headers) + frame.body.len();
@@ -166,10 +167,10 @@ impl Engine {
         self.own_reply_to(conn, &mut headers)?;
         let item = Item::new(Message {
             no: self.hub.number(),
-            destination: shown,
+            told,
             headers,
-            body: frame.body.clone(),
-            measured: frame.header("content-length").is_some(),
+            source: Arc::clone(frame),
+            measured: is_measured(frame, self.scenario.dialect.content_length),
             ..Message::default()
         });
         match target {
@@ -215,8 +216,7 @@ impl Engine {
         let usual = !(dialect.jms_headers || dialect.no_escapes || dialect.trailing_lf);
         let alike = usual && ack == AckMode::Auto && item.deliveries == 0;
         if alike && self.is_unwatched() {
-            let shared = item.message.shared(dialect.content_length);
-            if self.deliver_shared(no, &shared) {
+            if self.deliver_shared(no, &item.message) {
                 return;
             }
         }
@@ -237,7 +237,7 @@ impl Engine {
         }
         frame = frame
             .with("message-id", format!("m-{}", message.no))
-            .with("destination", message.destination.as_str());
+            .with("destination", message.destination());
         if ack != AckMode::Auto && c.version == Version::V1_2 {
             let session = c.session.as_ref().map_or("", |s| s.id.as_str());
             let id = sub.id.as_deref().unwrap_or_default();
@@ -254,10 +254,10 @@ impl Engine {
                 .with("timestamp", millis.to_string());
         }
         frame.headers.extend(message.headers.iter().cloned());
-        if message.is_measured(dialect.content_length) {
-            frame = frame.with("content-length", message.body.len().to_string());
+        if message.measured {
+            frame = frame.with("content-length", message.body().len().to_string());
         }
-        frame = frame.body(message.body.as_slice());
+        frame = frame.body(message.body());
         if ack != AckMode::Auto {
             if let Some(session) = &mut c.session {
                 session.pending.insert(delivery, no);

@@ -10,6 +10,7 @@ use crate::script::{Between, Cut, Direction, HeadFault, Kind, Span};
 use crate::wire::{Decoder, Frame, Limits, Version};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Most octets that wait for the end of one session's suspension.
@@ -228,7 +229,7 @@ pub(super) struct Session {
 /// One step of a transaction.
 #[derive(Debug)]
 pub(super) enum Step {
-    Send(Frame),
+    Send(Arc<Frame>),
     Settle { delivery: u64, nack: bool },
 }
 

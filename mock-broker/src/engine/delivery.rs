@@ -6,28 +6,17 @@
 //! same as on the long way.
 
 use super::conn::{Conn, Phase};
+use super::message::Message;
 use super::{Engine, Output, Plan};
 use crate::wire::{Frame, Version, encode};
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 const COMMAND: &str = "MESSAGE";
 const SUBSCRIPTION: &str = "subscription";
 
 /// One message to many who each get a copy of their own may come to this.
 const MOST_OCTETS: usize = 1 << 30;
-
-/// A MESSAGE without the `subscription` header.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    frame: Frame,
-    /// Octets of its headers and its body.
-    octets: usize,
-    /// Whether its body is text.
-    text: bool,
-    /// What follows the command's line, for each version.
-    tails: [OnceLock<Arc<Vec<u8>>>; 3],
-}
 
 /// The `subscription` header of one subscription.
 #[derive(Debug)]
@@ -41,32 +30,8 @@ pub(crate) struct Label {
 /// A MESSAGE for one subscription.
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
-    shared: Arc<Shared>,
+    message: Arc<Message>,
     label: Arc<Label>,
-}
-
-impl Shared {
-    pub(super) fn new(frame: Frame) -> Self {
-        Self {
-            octets: frame.octets(),
-            text: std::str::from_utf8(&frame.body).is_ok(),
-            tails: Default::default(),
-            frame,
-        }
-    }
-
-    fn tail(&self, version: Version) -> &Arc<Vec<u8>> {
-        let which = match version {
-            Version::V1_0 => 0,
-            Version::V1_1 => 1,
-            Version::V1_2 => 2,
-        };
-        self.tails[which].get_or_init(|| {
-            let mut octets = encode(&self.frame, version);
-            octets.drain(..COMMAND.len() + 1);
-            Arc::new(octets)
-        })
-    }
 }
 
 impl Label {
@@ -91,13 +56,13 @@ impl Label {
 }
 
 impl Delivery {
-    fn new(shared: Arc<Shared>, label: Arc<Label>) -> Self {
-        Self { shared, label }
+    fn new(message: Arc<Message>, label: Arc<Label>) -> Self {
+        Self { message, label }
     }
 
     /// The parts of its octets on the wire; the second is shared.
     pub(crate) fn parts(&self) -> (&[u8], &Arc<Vec<u8>>) {
-        let tail = self.shared.tail(self.label.version);
+        let tail = self.message.tail(self.label.version);
         (&self.label.octets, tail)
     }
 
@@ -114,25 +79,16 @@ impl Delivery {
 
     /// Whether it can go as text.
     pub(crate) fn is_text(&self) -> bool {
-        self.shared.text
-    }
-
-    /// Octets of its headers and its body.
-    pub(crate) fn octets(&self) -> usize {
-        self.shared.octets
+        self.message.is_text()
     }
 
     pub(crate) fn frame(&self) -> Frame {
-        let shared = &self.shared.frame;
-        let own = self.label.id.iter();
-        Frame {
-            command: shared.command.clone(),
-            headers: own
-                .map(|id| (SUBSCRIPTION.to_owned(), id.clone()))
-                .chain(shared.headers.iter().cloned())
-                .collect(),
-            body: shared.body.clone(),
+        let mut frame = Frame::new(COMMAND);
+        if let Some(id) = &self.label.id {
+            frame = frame.with(SUBSCRIPTION, id.as_str());
         }
+        self.message.shared(&mut frame);
+        frame
     }
 }
 
@@ -217,7 +173,7 @@ impl Engine {
     }
 
     /// Sends a message the short way; false if it must go the long one.
-    pub(super) fn deliver_shared(&mut self, no: u64, shared: &Arc<Shared>) -> bool {
+    pub(super) fn deliver_shared(&mut self, no: u64, message: &Arc<Message>) -> bool {
         let now = self.now;
         let Some(sub) = self.hub.subs.get_mut(&no) else {
             return false;
@@ -227,7 +183,7 @@ impl Engine {
             return false;
         };
         let label = sub.label(c.version);
-        let delivery = Delivery::new(Arc::clone(shared), label);
+        let delivery = Delivery::new(Arc::clone(message), label);
         c.beats.last_out = now;
         c.active = now;
         let woken = !c.gathered.idle.is_empty();
@@ -250,9 +206,17 @@ mod tests {
     fn the_short_way_gives_the_octets_of_the_long_one() {
         for version in [Version::V1_0, Version::V1_1, Version::V1_2] {
             for id in [None, Some("a:b\n\\")] {
-                let rest = Frame::new(COMMAND).with("k:", "v\r").body(b"x\0\xff");
+                let send = Frame::new("SEND")
+                    .with("destination", "/t:\n")
+                    .body(b"x\0\xff");
+                let message = Message {
+                    headers: vec![("k:".to_owned(), "v\r".to_owned())],
+                    measured: version != Version::V1_1,
+                    source: Arc::new(send),
+                    ..Message::default()
+                };
                 let label = Arc::new(Label::new(id, version));
-                let delivery = Delivery::new(Arc::new(Shared::new(rest)), label);
+                let delivery = Delivery::new(Arc::new(message), label);
                 let long = encode(&delivery.frame(), version);
                 assert_eq!(delivery.concat(), long);
                 assert_eq!(delivery.frame().header(SUBSCRIPTION), id);

@@ -15,33 +15,32 @@ const REMOTE: &str = "/remote-temp-queue/";
 const REPLY: &str = "/reply-queue/";
 
 impl Engine {
-    /// Where a SEND goes, and which destination its consumers are told.
+    /// Where a SEND goes, and which destination its consumers are told, if it is
+    /// another.
     pub(super) fn send_target(
         &mut self,
         conn: u64,
         destination: &str,
-    ) -> Result<(Target, String), Refused> {
+    ) -> Result<(Target, Option<String>), Refused> {
         let forbidden = &self.scenario.forbidden.send;
         if forbidden.iter().any(|p| glob(p, destination)) {
             return Err(Refused::coded(403, "sending there is forbidden"));
         }
         let naming = self.scenario.dialect.naming;
         if naming == Naming::Topics {
-            return Ok((
-                Target::Topic(destination.to_owned()),
-                destination.to_owned(),
-            ));
+            return Ok((Target::Topic(destination.to_owned()), None));
         }
         if destination.starts_with(TEMPORARY) && naming == Naming::Free {
             let key = self.temporary(conn, destination)?;
-            return Ok((Target::Queue(key), destination.to_owned()));
+            return Ok((Target::Queue(key), None));
         }
         if destination.starts_with(REMOTE) || destination.starts_with(REPLY) {
             let owner = self.temps.get(destination);
             let (_, alias) = owner.ok_or_else(|| Refused::new("no such temporary queue"))?;
-            return Ok((Target::Queue(destination.to_owned()), alias.clone()));
+            let told = Some(alias.clone());
+            return Ok((Target::Queue(destination.to_owned()), told));
         }
-        Ok((self.named(destination)?, destination.to_owned()))
+        Ok((self.named(destination)?, None))
     }
 
     /// What a SUBSCRIBE is for.

@@ -1,54 +1,101 @@
 //! Messages as they were published.
 
-use super::delivery::Shared;
 use crate::dialect::ContentLength;
 use crate::selector::{Fields, Source, Value};
-use crate::wire::{Frame, header_octets};
+use crate::wire::{Frame, Version, encode_header, header_octets};
 use std::borrow::Cow;
+use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
 /// A message as it was published.
 #[derive(Debug, Default)]
 pub(super) struct Message {
     pub(super) no: u64,
-    /// What its consumers are told.
-    pub(super) destination: String,
+    /// What its consumers are told, if it is not where it was sent.
+    pub(super) told: Option<String>,
     /// The publisher's own headers.
     pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    /// The SEND: its body is the message's.
+    pub(super) source: Arc<Frame>,
     /// Octets of headers and body.
     pub(super) octets: usize,
-    /// Whether the SEND had a content-length.
+    /// Whether its deliveries have a content-length.
     pub(super) measured: bool,
     /// The fields of a JSON body: read at most once, and only for a selector.
     pub(super) fields: OnceLock<Fields>,
-    /// What all its deliveries share: made at most once.
-    pub(super) shared: OnceLock<Arc<Shared>>,
+    /// Whether its body is text.
+    pub(super) text: OnceLock<bool>,
+    /// What all its deliveries share on the wire behind the `subscription`
+    /// header, for each version.
+    pub(super) tails: [OnceLock<Arc<Vec<u8>>>; 3],
+}
+
+/// Whether deliveries have a content-length.
+pub(super) fn is_measured(frame: &Frame, rule: ContentLength) -> bool {
+    match rule {
+        ContentLength::Always => true,
+        ContentLength::WithBody => !frame.body.is_empty(),
+        ContentLength::AsSent => frame.header("content-length").is_some(),
+    }
 }
 
 impl Message {
-    /// Whether its deliveries have a content-length.
-    pub(super) fn is_measured(&self, rule: ContentLength) -> bool {
-        match rule {
-            ContentLength::Always => true,
-            ContentLength::WithBody => !self.body.is_empty(),
-            ContentLength::AsSent => self.measured,
-        }
+    pub(super) fn body(&self) -> &[u8] {
+        &self.source.body
     }
 
-    /// What all its deliveries share that differ in nothing else.
-    pub(super) fn shared(&self, rule: ContentLength) -> Arc<Shared> {
-        let make = || {
-            let mut frame = Frame::new("MESSAGE")
-                .with("message-id", format!("m-{}", self.no))
-                .with("destination", self.destination.as_str());
-            frame.headers.extend(self.headers.iter().cloned());
-            if self.is_measured(rule) {
-                frame = frame.with("content-length", self.body.len().to_string());
-            }
-            Arc::new(Shared::new(frame.body(self.body.as_slice())))
+    /// What its consumers are told.
+    pub(super) fn destination(&self) -> &str {
+        let sent = || self.source.header("destination").unwrap_or_default();
+        self.told.as_deref().unwrap_or_else(sent)
+    }
+
+    pub(super) fn is_text(&self) -> bool {
+        *self
+            .text
+            .get_or_init(|| std::str::from_utf8(self.body()).is_ok())
+    }
+
+    /// The headers that all its deliveries share, and its body.
+    pub(super) fn shared(&self, to: &mut Frame) {
+        to.headers.extend([
+            ("message-id".to_owned(), format!("m-{}", self.no)),
+            ("destination".to_owned(), self.destination().to_owned()),
+        ]);
+        to.headers.extend(self.headers.iter().cloned());
+        if self.measured {
+            let length = self.body().len().to_string();
+            to.headers.push(("content-length".to_owned(), length));
+        }
+        self.body().clone_into(&mut to.body);
+    }
+
+    /// The same, as octets: made at most once for each version.
+    pub(super) fn tail(&self, version: Version) -> &Arc<Vec<u8>> {
+        let which = match version {
+            Version::V1_0 => 0,
+            Version::V1_1 => 1,
+            Version::V1_2 => 2,
         };
-        Arc::clone(self.shared.get_or_init(make))
+        self.tails[which].get_or_init(|| Arc::new(self.written(version)))
+    }
+
+    fn written(&self, version: Version) -> Vec<u8> {
+        let lines = self.headers.len() * 2 + self.destination().len() + 80;
+        let mut out = Vec::with_capacity(self.octets + lines);
+        // Writing to a Vec does not fail.
+        let _ = writeln!(out, "message-id:m-{}", self.no);
+        encode_header("destination", self.destination(), version, &mut out);
+        for (name, value) in &self.headers {
+            encode_header(name, value, version, &mut out);
+        }
+        if self.measured {
+            let _ = writeln!(out, "content-length:{}", self.body().len());
+        }
+        out.push(b'\n');
+        out.extend_from_slice(self.body());
+        out.push(0);
+        out
     }
 }
 
@@ -63,7 +110,7 @@ pub(super) struct Item {
 
 impl Item {
     pub(super) fn new(mut message: Message) -> Self {
-        message.octets = header_octets(&message.headers) + message.body.len();
+        message.octets = header_octets(&message.headers) + message.body().len();
         Self {
             message: Arc::new(message),
             deliveries: 0,
@@ -84,9 +131,9 @@ impl Source for Message {
             return Cow::Owned(Value::Text(text.clone()));
         }
         if name == "destination" {
-            return Cow::Owned(Value::Text(self.destination.clone()));
+            return Cow::Owned(Value::Text(self.destination().to_owned()));
         }
-        let fields = self.fields.get_or_init(|| Fields::read(&self.body));
+        let fields = self.fields.get_or_init(|| Fields::read(self.body()));
         fields
             .get(name)
             .map_or(Cow::Owned(Value::Null), Cow::Borrowed)

@@ -287,7 +287,7 @@ impl Engine {
                 for (name, value) in headers {
                     frame = frame.with(name, *value);
                 }
-                if let Err(refused) = self.publish(0, &frame) {
+                if let Err(refused) = self.publish(0, &Arc::new(frame)) {
                     let message = refused.words;
                     self.record(0, What::Note(Note::Refused { message }));
                 }

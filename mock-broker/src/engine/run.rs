@@ -226,6 +226,7 @@ impl Engine {
                 self.accept(conn, subprotocol.clone(), *bad_accept);
             }
             Cx::Recv(frame) => {
+                let frame = &Arc::new(frame.clone());
                 for _ in 0..run.copies {
                     self.process(conn, frame, run.rebind);
                 }

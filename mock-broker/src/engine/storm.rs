@@ -6,6 +6,7 @@ use crate::rng::Rng;
 use crate::script::Storm;
 use crate::transcript::{Note, What};
 use crate::wire::Frame;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The finest step of a storm; faster ones send several messages per step.
@@ -70,7 +71,7 @@ impl Engine {
         let mut octets = 0;
         while gale.sent < due && octets < MOST_OCTETS {
             gale.sent += 1;
-            let frame = gust(&mut gale);
+            let frame = Arc::new(gust(&mut gale));
             let readers = self.hub.subs.len().max(1);
             octets = octets.saturating_add(frame.body.len().saturating_mul(readers));
             if let Err(refused) = self.publish(0, &frame) {

@@ -180,7 +180,7 @@ impl Journal {
 
     /// A frame that is shared was sent.
     pub(crate) fn push_delivery(&self, at: Duration, conn: u64, delivery: Delivery) {
-        let weight = frame_weight(delivery.octets());
+        let weight = frame_weight(delivery.len());
         self.keep(at, conn, weight, |stamp| Kept::Sent(stamp, delivery));
     }
 

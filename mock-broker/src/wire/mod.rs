@@ -173,19 +173,36 @@ pub(crate) fn mask<'a>(name: &str, value: &'a str) -> &'a str {
 /// Names and values are escaped as the version asks, except in CONNECT and
 /// CONNECTED, which stay raw for the sake of 1.0 peers.
 pub fn encode(frame: &Frame, version: Version) -> Vec<u8> {
-    let escapes = match version {
-        Version::V1_0 => Escapes::None,
-        Version::V1_1 => Escapes::V1_1,
-        Version::V1_2 => Escapes::V1_2,
+    let raw = is_raw(&frame.command);
+    let escapes = if raw {
+        Escapes::None
+    } else {
+        version.escapes()
     };
-    encode_with(
-        frame,
-        if is_raw(&frame.command) {
-            Escapes::None
-        } else {
-            escapes
-        },
-    )
+    encode_with(frame, escapes)
+}
+
+impl Version {
+    /// What is escaped in the headers of most frames.
+    fn escapes(self) -> Escapes {
+        match self {
+            Self::V1_0 => Escapes::None,
+            Self::V1_1 => Escapes::V1_1,
+            Self::V1_2 => Escapes::V1_2,
+        }
+    }
+}
+
+/// Appends one header line of a frame that is no CONNECT or CONNECTED.
+pub(crate) fn encode_header(name: &str, value: &str, version: Version, out: &mut Vec<u8>) {
+    line(name, value, version.escapes(), out);
+}
+
+fn line(name: &str, value: &str, escapes: Escapes, out: &mut Vec<u8>) {
+    escape(name, escapes, out);
+    out.push(b':');
+    escape(value, escapes, out);
+    out.push(b'\n');
 }
 
 /// Writes a frame with the escapes chosen by hand.
@@ -199,10 +216,7 @@ pub fn encode_with(frame: &Frame, escapes: Escapes) -> Vec<u8> {
     out.extend_from_slice(frame.command.as_bytes());
     out.push(b'\n');
     for (name, value) in &frame.headers {
-        escape(name, escapes, &mut out);
-        out.push(b':');
-        escape(value, escapes, &mut out);
-        out.push(b'\n');
+        line(name, value, escapes, &mut out);
     }
     out.push(b'\n');
     out.extend_from_slice(&frame.body);

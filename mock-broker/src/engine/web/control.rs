@@ -186,6 +186,7 @@ impl Engine {
                 frame = frame.with("content-type", kind);
             }
         }
+        let frame = Arc::new(frame);
         match self.publish(0, &frame) {
             Ok(()) => done(&json!({"published": frame.header("destination")})),
             Err(refused) => error(400, refused.words),
