@@ -3,10 +3,13 @@
 //! puts them into `target/foreign`.
 #![expect(clippy::unwrap_used, reason = "in a test a missing value is a failure")]
 
+mod storms;
+
 use hobnail_mock_broker::{MockBroker, Report, Scenario};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Where `tests/foreign/install` has put the programs.
 fn folder() -> PathBuf {
@@ -23,10 +26,9 @@ fn riders() -> [(&'static str, Command); 2] {
     [("stompjs", node), ("stomp.py", python)]
 }
 
-/// Rides each client through the scenario for so long; returns what each saw
-/// and the verdict on it.
-fn ride(scenario: &str, stay_ms: u64) -> Vec<(&'static str, Value, Report)> {
-    let plan = json!({
+/// What an ordinary program does.
+fn plan(stay_ms: u64) -> Value {
+    json!({
         "connect": {"host": "/", "login": "u", "passcode": "p"},
         "heart_beat": [500, 500],
         "redial_ms": 700,
@@ -34,18 +36,47 @@ fn ride(scenario: &str, stay_ms: u64) -> Vec<(&'static str, Value, Report)> {
         "ack": "client-individual",
         "publish": {"destination": "/topic/ev", "count": 10, "every_ms": 50},
         "stay_ms": stay_ms,
-    });
-    let each = riders().map(|(name, mut command)| {
-        let broker = MockBroker::start(Scenario::from_json(scenario).unwrap()).unwrap();
-        let out = command.arg(broker.url()).arg(plan.to_string()).output();
-        let out = out.unwrap_or_else(|e| panic!("{name}: {e}; run tests/foreign/install"));
-        let errors = String::from_utf8_lossy(&out.stderr);
-        let seen =
-            serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{name}: {e}: {errors}"));
-        println!("{name}: {seen}\n{}", broker.report());
-        (name, seen, broker.report())
-    });
-    each.into()
+    })
+}
+
+/// Rides each client through the scenario for so long; returns what each saw
+/// and the verdict on it.
+fn ride(scenario: &str, stay_ms: u64) -> Vec<(&'static str, Value, Report)> {
+    let plan = plan(stay_ms);
+    riders()
+        .into_iter()
+        .map(|(name, rider)| ride_one(name, rider, scenario, &plan, |_| false))
+        .collect()
+}
+
+/// One client before a broker of its own, until the plan is over or `enough`
+/// is known.
+fn ride_one(
+    name: &'static str,
+    mut rider: Command,
+    scenario: &str,
+    plan: &Value,
+    mut enough: impl FnMut(&MockBroker) -> bool,
+) -> (&'static str, Value, Report) {
+    let broker = MockBroker::start(Scenario::from_json(scenario).unwrap()).unwrap();
+    rider.arg(broker.url()).arg(plan.to_string());
+    rider.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let rider = rider.stderr(Stdio::piped()).spawn();
+    let mut rider = rider.unwrap_or_else(|e| panic!("{name}: {e}; run tests/foreign/install"));
+    while rider.try_wait().unwrap().is_none() && !enough(&broker) {
+        // It is asked again when something has happened, or after a while.
+        let _ = broker
+            .journal()
+            .follow(u64::MAX, Duration::from_millis(100));
+    }
+    drop(rider.stdin.take());
+    let out = rider.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&out.stderr);
+    let seen =
+        serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{name}: {e}: {errors}"));
+    let report = broker.report();
+    println!("{name}: {seen}\n{report}");
+    (name, seen, report)
 }
 
 #[test]

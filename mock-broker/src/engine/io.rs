@@ -166,7 +166,8 @@ pub enum Output {
     /// Stop the broker, after what is on its way.
     Stop,
     /// The connection speaks plain HTTP and goes by another number from now
-    /// on. Its old one, if it is the newest, is that of the next connection.
+    /// on. Its old one is that of the next connection, unless one that came
+    /// later has spoken otherwise or not yet.
     Plain {
         /// The old number.
         conn: u64,

@@ -2,7 +2,7 @@
 
 use super::action::Action;
 use super::trigger::Trigger;
-use std::ops::RangeInclusive;
+use std::ops::{RangeFrom, RangeInclusive};
 
 /// One trigger and what it sets off.
 ///
@@ -155,6 +155,12 @@ impl std::fmt::Display for Conns {
             Self::Odd => f.write_str("odd"),
             Self::Even => f.write_str("even"),
         }
+    }
+}
+
+impl From<RangeFrom<u64>> for Conns {
+    fn from(range: RangeFrom<u64>) -> Self {
+        Self::Between(range.start, u64::MAX)
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) use command::{Command, Shared};
 use mio::{Events, Poll, Token, Waker};
 use port::Port;
 use sock::Sock;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -40,6 +40,8 @@ pub(crate) struct Server {
     started: Instant,
     socks: BTreeMap<u64, Sock>,
     next: u64,
+    /// Numbers below `next` whose connections spoke plain HTTP.
+    freed: BTreeSet<u64>,
     alarms: BTreeMap<(Duration, u64), (u64, Alarm)>,
     alarm_no: u64,
     ready: VecDeque<u64>,
@@ -85,6 +87,7 @@ impl Server {
             started: Instant::now(),
             socks: BTreeMap::new(),
             next: 1,
+            freed: BTreeSet::new(),
             alarms: BTreeMap::new(),
             alarm_no: 0,
             ready: VecDeque::new(),

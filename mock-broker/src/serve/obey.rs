@@ -17,6 +17,8 @@ const ROUNDS: usize = 8;
 /// How long a socket whose two ends are both done may linger.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// Numbers of connections that may be given again.
+const MOST_FREED: usize = 1000;
 /// So many octets are worth a write of their own.
 const FULL: usize = 64 << 10;
 
@@ -262,8 +264,13 @@ impl Server {
         sock.dirty = false;
         self.socks.insert(plain, sock);
         self.enqueue(plain);
-        if conn + 1 == self.next {
-            self.next = conn;
+        // A browser opens several connections before it speaks on one of them.
+        self.freed.insert(conn);
+        if self.freed.len() > MOST_FREED {
+            self.freed.pop_first();
+        }
+        while self.freed.remove(&(self.next - 1)) {
+            self.next -= 1;
         }
     }
 

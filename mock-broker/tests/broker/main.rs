@@ -5,6 +5,7 @@ mod world;
 
 mod acks;
 mod api;
+mod builder;
 mod cli;
 mod connect;
 mod control;

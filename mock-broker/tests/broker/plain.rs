@@ -3,7 +3,7 @@
 use crate::support::{Client, LONG, QUIET, start, tcp};
 use hobnail_mock_broker::script::Bounds;
 use hobnail_mock_broker::{
-    HttpRule, MockBroker, Note, OAuthClient, Refresh, Rule, Scenario, What, act, mark, on,
+    Entry, HttpRule, MockBroker, Note, OAuthClient, Refresh, Rule, Scenario, What, act, mark, on,
 };
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -173,6 +173,24 @@ fn plain_requests_do_not_count_among_the_connections() {
         .map(|e| e.conn)
         .collect();
     assert_eq!(accepts, [1, 2]);
+}
+
+#[test]
+fn a_browser_that_opens_connections_before_it_speaks_takes_no_numbers() {
+    let broker = start(Scenario::default());
+    let mut first = tcp(&broker);
+    let mut second = tcp(&broker);
+    let accepted = |e: &Entry| e.what == What::Tcp;
+    broker.wait_for_nth(2, LONG, accepted).unwrap();
+    for tcp in [&mut first, &mut second] {
+        tcp.write_all(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
+            .unwrap();
+        tcp.read_to_string(&mut String::new()).unwrap();
+    }
+    Client::connect(&broker);
+    broker
+        .wait_for(LONG, |e| e.conn == 1 && e.is_recv("CONNECT"))
+        .expect("the first client has the number 1");
 }
 
 #[test]
@@ -482,10 +500,10 @@ fn who_never_speaks_is_shown_out() {
         tcp.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     }
-    let noted = |e: &hobnail_mock_broker::Entry| matches!(e.note(), Some(Note::Handshake(_)));
+    let noted = |e: &Entry| matches!(e.note(), Some(Note::Handshake(_)));
     broker.wait_for_nth(300, LONG, noted).unwrap();
     drop(silent);
-    let closed = |e: &hobnail_mock_broker::Entry| matches!(e.what, What::Closed(_));
+    let closed = |e: &Entry| matches!(e.what, What::Closed(_));
     broker.wait_for_nth(300, LONG, closed).unwrap();
     Client::connect(&broker);
 }

@@ -42,7 +42,7 @@ client.onConnect = () => {
     client.publish({
       destination: plan.publish.destination,
       body: `{"n":${published}}`,
-      headers: { receipt, seq: String(published), 'content-type': 'application/json' },
+      headers: { receipt, seq: String(published), probe: String(published), 'content-type': 'application/json' },
     });
   }, plan.publish.every_ms);
 };
@@ -52,10 +52,14 @@ client.onWebSocketClose = (event) => {
   seen.closed.push(event.code);
 };
 
-client.activate();
-setTimeout(async () => {
+async function leave() {
   clearInterval(timer);
   await client.deactivate();
   console.log(JSON.stringify(seen));
   process.exit(0);
-}, plan.stay_ms);
+}
+
+client.activate();
+setTimeout(leave, plan.stay_ms);
+// Whoever started it may tell it to leave earlier.
+process.stdin.on('end', leave).resume();

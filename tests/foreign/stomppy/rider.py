@@ -9,10 +9,22 @@ import time
 from urllib.parse import urlsplit
 
 import stomp
+import websocket
 
 url, plan = urlsplit(sys.argv[1]), json.loads(sys.argv[2])
 seen = {"connected": 0, "messages": 0, "receipts": 0, "errors": 0, "closed": []}
 lost = threading.Event()
+leave = threading.Event()
+
+
+def wait_for_end():
+    """Whoever started it may tell it to leave earlier."""
+    sys.stdin.read()
+    leave.set()
+    lost.set()
+
+
+threading.Thread(target=wait_for_end, daemon=True).start()
 
 
 class Rider(stomp.ConnectionListener):
@@ -45,13 +57,13 @@ login, passcode = headers.pop("login", None), headers.pop("passcode", None)
 
 until = time.monotonic() + plan["stay_ms"] / 1000
 published = 0
-while time.monotonic() < until:
+while time.monotonic() < until and not leave.is_set():
     lost.clear()
     try:
         connection.connect(login, passcode, wait=True, headers=headers)
         for n, destination in enumerate(plan["subscribe"]):
             connection.subscribe(destination, n, ack=plan["ack"])
-        while time.monotonic() < until and not lost.is_set():
+        while time.monotonic() < until and not lost.is_set() and not leave.is_set():
             if published < plan["publish"]["count"]:
                 published += 1
                 connection.send(
@@ -59,14 +71,17 @@ while time.monotonic() < until:
                     json.dumps({"n": published}),
                     content_type="application/json",
                     seq=str(published),
+                    probe=str(published),
                     receipt=f"receipt-{published}",
                 )
             lost.wait(plan["publish"]["every_ms"] / 1000)
-    except stomp.exception.StompException:
+    except (stomp.exception.StompException, websocket.WebSocketException, OSError):
         pass
-    if time.monotonic() < until:
-        time.sleep(plan["redial_ms"] / 1000)
+    leave.wait(min(plan["redial_ms"] / 1000, max(0, until - time.monotonic())))
 if connection.is_connected():
-    connection.disconnect()
+    try:
+        connection.disconnect()
+    except (stomp.exception.StompException, websocket.WebSocketException, OSError):
+        pass
 print(json.dumps(seen), flush=True)
 sys.exit(0)

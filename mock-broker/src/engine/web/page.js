@@ -72,11 +72,32 @@ function textOf(entry) {
   return [entry.command, ...headers, "", body + more].join("\n");
 }
 
+/** What of an entry fits into one line: the words that tell it from others
+ * first, and what is the same in many behind them. */
 function briefOf(entry) {
-  if (!entry.command) return entry.text.slice(entry.text.indexOf(" ") + 1);
-  const headers = entry.headers.map(([name, value]) => `${name}:${value}`).join("  ");
+  if (entry.command) return frameBrief(entry);
+  if (entry.kind === "tcp") return ["a connection was accepted"];
+  if (entry.kind === "open") return [entry.subprotocol ?? "no subprotocol"];
+  if (entry.kind === "upgrade") return [entry.path, " ", dim(lineOf(entry.headers))];
+  return [entry.text.slice(entry.text.indexOf(" ") + 1)];
+}
+
+const FIRST = ["destination", "receipt-id", "message", "code"];
+
+function frameBrief(entry) {
+  const telling = entry.headers.filter(([name]) => FIRST.includes(name));
+  const others = entry.headers.filter(([name]) => !FIRST.includes(name));
   const body = entry.body ?? (entry.size ? `[${entry.size} octets]` : "");
-  return `${headers}  ${body}`.slice(0, 400);
+  return [telling.map(([, value]) => value).join("  "), body.slice(0, 200), dim(lineOf(others))]
+    .filter(Boolean).flatMap((part) => [part, "  "]);
+}
+
+function lineOf(headers) {
+  return headers.map(([name, value]) => `${name}:${value}`).join("  ").slice(0, 400);
+}
+
+function dim(words) {
+  return el("span", "dim", words);
 }
 
 function kindOf(entry) {
@@ -90,7 +111,7 @@ function row(entry) {
     el("time", "", entry.at?.toFixed(3) ?? ""),
     el("span", "conn", whereOf(entry)),
     el("span", "kind", kindOf(entry)),
-    el("span", "brief", briefOf(entry)));
+    el("span", "brief", ...briefOf(entry)));
   const details = el("details", "", summary, el("pre", "", textOf(entry)));
   entry.row = el("li", `${groupOf(entry) ?? ""} ${entry.kind} ${error}`, details);
   return entry.row;
@@ -156,12 +177,16 @@ function pause() {
 
 const cards = new Map();
 
+function many(n, word) {
+  return `${n} ${word}${n === 1 ? "" : "s"}`;
+}
+
 function showState(state) {
   const { name, seed, rules } = state.scenario;
   $("scenario").textContent = name || "no scenario";
   $("facts").textContent = [
-    state.proxy ? "proxy" : "broker", `seed ${seed}`, `${rules} rules`,
-    `${state.sessions} sessions`, `${state.entries} entries`,
+    state.proxy ? "proxy" : "broker", `seed ${seed}`, many(rules, "rule"),
+    many(state.sessions, "session"), `${state.entries} entries`,
   ].join(" · ");
   $("signals").replaceChildren(...state.signals.map((signal) => {
     const option = el("option", "");
@@ -251,6 +276,10 @@ function showReport({ verdicts, fails, words }) {
       el("span", `badge ${TONES[outcome] ?? "note"}`, outcome.replaceAll("-", " ")), el("b", "", id)),
     el("p", "asked", asked),
     el("p", "words", words))));
+  const count = (outcome) => all.filter((v) => v.outcome === outcome).length;
+  $("score").replaceChildren(...["failed", "inconclusive", "not-reached", "held"]
+    .filter(count)
+    .map((o) => el("span", `badge ${TONES[o] ?? "note"}`, `${count(o)} ${o.replaceAll("-", " ")}`)));
   $("result").textContent = all.length ? words.split("\n").at(-1) : "The scenario asserts nothing.";
 }
 

@@ -141,7 +141,7 @@ fn code(world: &World, conn: u64) -> Option<String> {
 
 /// The words that a place of a scenario knows, as the parser tells them to one
 /// who writes something else. `@` is that place; a key or a word.
-fn known(place: &str) -> BTreeSet<String> {
+pub(crate) fn known(place: &str) -> BTreeSet<String> {
     const NONE: &str = "no such word whatsoever";
     let key = format!("\"{NONE}\":0");
     let text = place
