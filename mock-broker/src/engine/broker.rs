@@ -215,10 +215,8 @@ impl Engine {
         let dialect = &self.scenario.dialect;
         let usual = !(dialect.jms_headers || dialect.no_escapes || dialect.trailing_lf);
         let alike = usual && ack == AckMode::Auto && item.deliveries == 0;
-        if alike && self.is_unwatched() {
-            if self.deliver_shared(no, &item.message) {
-                return;
-            }
+        if alike && self.is_unwatched() && self.deliver_shared(no, &item.message) {
+            return;
         }
         let Some(sub) = self.hub.subs.get(&no).map(|sub| &sub.wish) else {
             return;
