@@ -58,7 +58,7 @@ impl Builder {
     /// [`Error::Misuse`] for settings that cannot be used. [`Error::Link`],
     /// [`Error::Broker`], [`Error::Auth`] or [`Error::Protocol`] if the attempt
     /// failed, naming the stage; unless [`persistent`](Builder::persistent) is set
-    /// the first failure is told.
+    /// the first failure is told. [`Error::Spool`] for a spool that cannot be used.
     pub fn connect(self) -> Result<Client, Error> {
         Client::connect(self.build()?)
     }
@@ -261,8 +261,11 @@ impl Client {
     /// DISCONNECT, then the WebSocket close; each step falls through so that all
     /// of it takes `Timeouts::close` at most.
     ///
+    /// With a spool, what the queues hold is on disk when it returns.
+    ///
     /// # Errors
-    /// The cause, if the connection was lost before everything had left.
+    /// The cause, if the connection was lost before everything had left;
+    /// [`Error::Spool`] if the disk failed.
     pub fn close(&mut self) -> Result<(), Error> {
         close(&mut Port::Client(self))
     }
@@ -428,10 +431,16 @@ pub(crate) fn close(port: &mut Port<'_>) -> Result<(), Error> {
     let timeout = port.mailbox().config.timeouts.close;
     let deadline = clock::after(timeout);
     let call = |waiter| Command::Close { waiter, deadline };
-    match port.call(timeout, None, call) {
+    let closed = match port.call(timeout, None, call) {
         Ok(_) | Err(Error::Closed) => Ok(()),
         Err(e) => Err(e),
+    };
+    // Whatever became of the session.
+    #[cfg(feature = "spill")]
+    if let Some(spool) = port.mailbox().spool() {
+        return spool.flush(clock::after(timeout)).and(closed);
     }
+    closed
 }
 
 fn system(source: std::io::Error) -> Error {

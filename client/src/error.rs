@@ -1,5 +1,9 @@
 //! Errors, sorted by whose fault they are.
 
+mod spool;
+
+pub use spool::SpoolError;
+
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
@@ -47,7 +51,7 @@ pub enum Error {
     Overflow,
     /// The disk on which a full queue goes on cannot be used.
     #[error("the spool cannot be used: {0}")]
-    Spool(String),
+    Spool(Box<SpoolError>),
     /// The client, or the subscription, was ended by the application.
     #[error("the client or subscription is closed")]
     Closed,
@@ -104,6 +108,12 @@ impl From<LinkError> for Error {
 impl From<ProtocolError> for Error {
     fn from(e: ProtocolError) -> Self {
         Self::Protocol(Box::new(e))
+    }
+}
+
+impl From<SpoolError> for Error {
+    fn from(e: SpoolError) -> Self {
+        Self::Spool(Box::new(e))
     }
 }
 

@@ -102,8 +102,9 @@ pub enum Event {
         /// Its id.
         subscription: String,
     },
-    /// The disk on which a full queue goes on failed. It is tried again every
-    /// second; meanwhile the queue pauses when it is full.
+    /// The disk on which a full queue goes on failed. It is tried again after a
+    /// second, then at longer intervals up to 30 s; meanwhile the queue goes on in
+    /// memory, and when that is full the policy of the spool speaks.
     SpoolFailed {
         /// Id of the subscription.
         subscription: String,

@@ -121,6 +121,37 @@ impl Handle {
         client::health(&mut Port::Handle(self))
     }
 
+    /// What lies on disk, by subscription: of those that exist now, what has been
+    /// written and not been removed yet.
+    ///
+    /// # Errors
+    /// [`Error::Spool`] if the disk fails; [`Error::Misuse`] without a spool.
+    #[cfg(feature = "spill")]
+    pub fn spooled(&self) -> Result<Vec<crate::Spooled>, Error> {
+        let (spool, deadline) = self.spool()?;
+        spool.list(deadline)
+    }
+
+    /// Forgets what lies on disk for a subscription that does not exist now.
+    ///
+    /// # Errors
+    /// [`Misuse::DuplicateSubscription`] if it exists, [`Error::Spool`] if the
+    /// disk fails, [`Error::Misuse`] without a spool.
+    #[cfg(feature = "spill")]
+    pub fn forget_spooled(&self, id: &str) -> Result<(), Error> {
+        let (spool, deadline) = self.spool()?;
+        spool.forget(id, deadline)
+    }
+
+    #[cfg(feature = "spill")]
+    fn spool(&self) -> Result<(&crate::spool::Spool, std::time::Instant), Error> {
+        self.check_thread()?;
+        let spool = self.mailbox().spool();
+        let spool = spool.ok_or(Misuse::Setting("there is no spool"))?;
+        let timeout = self.mailbox().config.timeouts.call;
+        Ok((spool, clock::after(timeout)))
+    }
+
     /// As [`Client::close`](crate::Client::close); returns when it is done.
     ///
     /// # Errors

@@ -66,6 +66,8 @@ mod reactor;
 pub mod region;
 mod secret;
 mod sink;
+#[cfg(feature = "spill")]
+mod spool;
 mod subscription;
 mod transaction;
 #[doc(hidden)]
@@ -76,7 +78,8 @@ pub use config::{Builder, Config};
 pub use core::{AckMode, Phase};
 pub use dialect::Dialect;
 pub use error::{
-    AuthError, BrokerError, Error, LinkError, Misuse, ProtocolError, Refusal, RegionError, Stage,
+    AuthError, BrokerError, Error, LinkError, Misuse, ProtocolError, Refusal, RegionError,
+    SpoolError, Stage,
 };
 pub use event::{Connected, Event};
 pub use handle::{Events, Handle};
@@ -84,6 +87,8 @@ pub use health::{Health, Stall};
 pub use message::Message;
 pub use metrics::{Depth, Gaps, Losses, Metrics, QueueDepth, RoundTrip};
 pub use publish::{Pending, Publish};
+#[cfg(feature = "spill")]
+pub use spool::Spooled;
 pub use subscription::{SubscribeRequest, Subscription};
 pub use transaction::Transaction;
 

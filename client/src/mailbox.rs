@@ -38,9 +38,9 @@ pub(crate) enum Post {
     Region(Ticket, Result<Endpoint, RegionError>),
     /// A helper thread has the headers of a SUBSCRIBE.
     Headers(Ticket, Result<Vec<(String, String)>, String>),
-    /// A helper thread has something to tell the application.
+    /// There is something to tell of the disk on which queues go on.
     #[cfg(feature = "spill")]
-    Event(crate::event::Event),
+    Spool(crate::spool::News),
 }
 
 impl Post {
@@ -74,6 +74,9 @@ pub(crate) struct Mailbox {
     suspended: AtomicBool,
     /// Why the client ended, if that was not asked for.
     cause: OnceLock<Error>,
+    /// Where full queues go on.
+    #[cfg(feature = "spill")]
+    spool: OnceLock<crate::spool::Spool>,
 }
 
 struct Lane {
@@ -99,7 +102,7 @@ impl Lane {
                 ..
             } => return self.urgent.push_back(post),
             #[cfg(feature = "spill")]
-            Post::Event(_) => return self.urgent.push_back(post),
+            Post::Spool(_) => return self.urgent.push_back(post),
             Post::Command {
                 command: Command::Close { .. },
                 ..
@@ -133,7 +136,30 @@ impl Mailbox {
             driver: AtomicU64::new(0),
             suspended: AtomicBool::new(false),
             cause: OnceLock::new(),
+            #[cfg(feature = "spill")]
+            spool: OnceLock::new(),
         }
+    }
+
+    /// Opens the file on which full queues go on, if there is to be one.
+    #[cfg(feature = "spill")]
+    pub(crate) fn open_spool(self: &Arc<Self>) -> Result<(), Error> {
+        let Some(settings) = &self.config.spool else {
+            return Ok(());
+        };
+        let mailbox = Arc::downgrade(self);
+        let spool = crate::spool::Spool::open(settings, move |news| {
+            if let Some(mailbox) = mailbox.upgrade() {
+                mailbox.post_now(Post::Spool(news));
+            }
+        })?;
+        self.spool.set(spool).ok();
+        Ok(())
+    }
+
+    #[cfg(feature = "spill")]
+    pub(crate) fn spool(&self) -> Option<&crate::spool::Spool> {
+        self.spool.get()
     }
 
     /// Posts once there is room, at the latest at the deadline.
@@ -380,7 +406,7 @@ fn size(post: &Post) -> usize {
         | Post::Region(..)
         | Post::Headers(..) => 0,
         #[cfg(feature = "spill")]
-        Post::Event(_) => 0,
+        Post::Spool(_) => 0,
     }
 }
 

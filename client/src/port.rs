@@ -7,7 +7,7 @@ use crate::{
     client::Client,
     clock,
     core::{Command, Key, Reply, Waiter},
-    error::{Error, Stage},
+    error::{Error, Misuse, Stage},
     handle::{Handle, User},
     mailbox::{Mailbox, Post, Slot},
     sink::Sink,
@@ -54,6 +54,14 @@ impl Port<'_> {
             .and_then(|slot| self.wait(&slot, timeout))
     }
 
+    /// A handle's call must not be made by the thread that would answer it.
+    pub(crate) fn check_thread(&self) -> Result<(), Misuse> {
+        match self {
+            Self::Client(_) => Ok(()),
+            Self::Handle(handle) => handle.check_thread(),
+        }
+    }
+
     /// Makes a call; its answer will appear in the slot. `timeout` is for room in
     /// the outbox.
     pub(crate) fn begin(
@@ -62,9 +70,7 @@ impl Port<'_> {
         sink: Option<(Key, Sink)>,
         command: impl FnOnce(Waiter) -> Command,
     ) -> Result<Arc<Slot>, Error> {
-        if let Self::Handle(handle) = self {
-            handle.check_thread()?;
-        }
+        self.check_thread()?;
         self.mailbox().ask(clock::after(timeout), sink, command)
     }
 

@@ -25,6 +25,8 @@ use crate::{
     queue::{Pushed, Queue},
     sink::Sink,
 };
+#[cfg(feature = "spill")]
+use crate::spool::News;
 
 const WAKE: Token = Token(0);
 const LINK: Token = Token(1);
@@ -76,6 +78,8 @@ impl Reactor {
         let poll = Poll::new().map_err(system)?;
         let waker = Waker::new(poll.registry(), WAKE).map_err(system)?;
         let mailbox = Arc::new(Mailbox::new(Arc::clone(&config), waker));
+        #[cfg(feature = "spill")]
+        mailbox.open_spool()?;
         let limits = QueueLimits {
             messages: 1_024,
             octets: usize::MAX,
@@ -259,7 +263,15 @@ impl Reactor {
             Post::Region(ticket, answer) => self.feed(now, Input::Region(ticket, answer)),
             Post::Headers(ticket, answer) => self.feed(now, Input::Headers(ticket, answer)),
             #[cfg(feature = "spill")]
-            Post::Event(event) => self.tell(event),
+            Post::Spool(News::Dropped(key, messages)) => self.dropped(now, key, messages),
+            #[cfg(feature = "spill")]
+            Post::Spool(News::Failed {
+                subscription,
+                cause,
+            }) => self.tell(Event::SpoolFailed {
+                subscription,
+                cause,
+            }),
         }
     }
 

@@ -4,9 +4,11 @@ use std::{
     borrow::Cow,
     fmt,
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+#[cfg(feature = "spill")]
+use crate::config::Overflow;
 use crate::{
     clock,
     config::{Priority, QueueLimits},
@@ -152,8 +154,12 @@ impl<'a> SubscribeRequest<'a> {
         };
         let owned = inbox.is_none();
         let limits = self.limits.unwrap_or(mailbox.config.limits.queue);
-        let queue =
-            inbox.unwrap_or_else(|| Arc::new(Queue::new(limits, Arc::<Mailbox>::clone(&mailbox))));
+        let timeout = self.timeout.unwrap_or(mailbox.config.timeouts.call);
+        let deadline = clock::after(timeout);
+        let queue = match inbox {
+            Some(inbox) => inbox,
+            None => self.make_queue(key, &id, limits, deadline)?,
+        };
         let acknowledges = self.ack != AckMode::Auto;
         let made = self
             .makers
@@ -169,7 +175,6 @@ impl<'a> SubscribeRequest<'a> {
             Arc::new(self.makers),
         );
         let fate = Arc::clone(&sink.fate);
-        let timeout = self.timeout.unwrap_or(mailbox.config.timeouts.call);
         let subscribe = Subscribe {
             key,
             id: id.to_string(),
@@ -179,20 +184,47 @@ impl<'a> SubscribeRequest<'a> {
             fresh,
             dedupe: self.dedupe,
         };
-        let deadline = clock::after(timeout);
-        self.port
-            .call(timeout, Some((key, sink)), |waiter| Command::Subscribe {
-                subscribe,
-                waiter,
-                deadline,
-            })?;
-        Ok(Established {
+        let made = Established {
             key,
             id,
             queue,
             owned,
             fate,
-        })
+        };
+        self.port
+            .call(timeout, Some((key, sink)), |waiter| Command::Subscribe {
+                subscribe,
+                waiter,
+                deadline,
+            })
+            .inspect_err(|_| made.abandon(false))?;
+        Ok(made)
+    }
+
+    /// A queue of its own.
+    #[cfg_attr(
+        not(feature = "spill"),
+        expect(clippy::unnecessary_wraps, reason = "a queue that spills may fail")
+    )]
+    fn make_queue(
+        &self,
+        key: Key,
+        id: &str,
+        limits: QueueLimits,
+        deadline: Instant,
+    ) -> Result<Arc<Queue<Message>>, Error> {
+        let mailbox = self.port.mailbox();
+        let producer = Arc::<Mailbox>::clone(mailbox);
+        #[cfg(feature = "spill")]
+        if limits.overflow == Overflow::Spill {
+            self.check_spill()?;
+            self.port.check_thread()?;
+            let spool = mailbox.spool().ok_or(Misuse::Setting("there is no spool"))?;
+            return spool.attach(key, id, limits, producer, deadline);
+        }
+        #[cfg(not(feature = "spill"))]
+        let _ = (key, id, deadline);
+        Ok(Arc::new(Queue::new(limits, producer)))
     }
 
     fn check(&self) -> Result<(), Misuse> {
@@ -213,6 +245,21 @@ impl<'a> SubscribeRequest<'a> {
             || self.makers.iter().any(|(name, _)| is_selector(name));
         if !selected && !self.broad && is_broad(&self.destination) {
             return Err(Misuse::BroadSubscription(self.destination.to_string()));
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "spill")]
+    fn check_spill(&self) -> Result<(), Misuse> {
+        let fault = |text| Err(Misuse::Setting(text));
+        if self.id.is_none() {
+            return fault("Overflow::Spill needs an id(): what lies on disk is found again by it");
+        }
+        if self.ack != AckMode::Auto {
+            return fault("Overflow::Spill is for AckMode::Auto only: the broker keeps the others");
+        }
+        if self.priority == Priority::Expendable {
+            return fault("Priority::Expendable drops what Overflow::Spill is to keep");
         }
         Ok(())
     }
@@ -299,9 +346,9 @@ pub(crate) struct Established {
 
 impl Established {
     /// Nobody reads its queue any more: the reactor must not wait for room in it.
-    fn abandon(&self) {
+    fn abandon(&self, for_good: bool) {
         if self.owned {
-            self.queue.abandon();
+            self.queue.abandon(for_good);
         }
     }
 
@@ -390,7 +437,8 @@ impl Subscription {
         }
     }
 
-    /// Ends the subscription; returns when the broker has confirmed.
+    /// Ends the subscription; returns when the broker has confirmed. What it has
+    /// not handed out is dropped, on disk, too; to keep that, drop the subscription.
     ///
     /// # Errors
     /// [`Error::Broker`], [`Error::Timeout`], [`Error::Closed`]. The
@@ -405,7 +453,7 @@ impl Subscription {
     /// # Errors
     /// As [`unsubscribe`](Self::unsubscribe).
     pub fn unsubscribe_with(self, headers: &[(&str, &str)]) -> Result<(), Error> {
-        self.made.abandon();
+        self.made.abandon(true);
         let mut port = Port::Handle(&self.handle);
         end(&mut port, self.made.key, headers)
     }
@@ -430,7 +478,7 @@ pub(crate) fn end(port: &mut Port<'_>, key: Key, headers: &[(&str, &str)]) -> Re
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.made.abandon();
+        self.made.abandon(false);
         let mailbox = self.handle.mailbox();
         // After unsubscribe() this finds nothing to do.
         mailbox.post_now(Post::of(Command::Unsubscribe {

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["core", "net", "queue"],
     &["acknowledge"],
     &["message"],
-    &["sink"],
+    &["sink", "spool"],
     &["mailbox"],
     &["offload"],
     &["reactor"],

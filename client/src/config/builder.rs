@@ -308,12 +308,31 @@ fn check(config: &Config) -> Result<(), Misuse> {
     if config.limits.queue.messages == 0 {
         return fail("limits.queue.messages must not be 0");
     }
+    #[cfg(feature = "spill")]
+    if let Some(text) = spool_fault(config) {
+        return fail(text);
+    }
     for (name, _) in &config.connect_headers {
         if RESERVED.contains(&name.as_str()) {
             return fail("connect_headers may not hold a header that CONNECT has anyway");
         }
     }
     Ok(())
+}
+
+#[cfg(feature = "spill")]
+fn spool_fault(config: &Config) -> Option<&'static str> {
+    use super::Overflow;
+    match &config.spool {
+        None if config.limits.queue.overflow == Overflow::Spill => {
+            Some("limits.queue.overflow is Spill, and there is no spool")
+        }
+        Some(spool) if matches!(spool.full, Overflow::Spill | Overflow::LatestBy(_)) => {
+            Some("spool.full may be Pause, DropOldest, DropNewest or Fail")
+        }
+        Some(spool) if spool.messages == 0 => Some("spool.messages must not be 0"),
+        Some(_) | None => None,
+    }
 }
 
 /// The headers of CONNECT that have settings of their own.

@@ -202,8 +202,10 @@ pub enum Overflow {
     /// queue can still be read.
     Fail,
     /// Go on on disk, in order: half of the bound is for what is read next, half
-    /// for what is about to be written. See [`Spool`](super::Spool). The inbox of
-    /// a client that is driven by its caller pauses instead.
+    /// for what is about to be written. See [`Spool`](super::Spool). Only with
+    /// [`AckMode::Auto`](crate::AckMode), for the broker keeps what was not
+    /// acknowledged, and not for `Priority::Expendable`. The inbox of a client
+    /// that is driven by its caller pauses instead.
     #[cfg(feature = "spill")]
     Spill,
 }
@@ -213,7 +215,8 @@ pub enum Overflow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Priority {
     /// Nothing is dropped whatever the queue's policy; with
-    /// `Overflow::Spill` what is in memory is written to disk, too.
+    /// `Overflow::Spill` what is in memory and what arrives is written to disk
+    /// at once.
     Critical,
     /// The queue's policy decides. The default.
     #[default]
@@ -222,25 +225,48 @@ pub enum Priority {
     Expendable,
 }
 
-/// Where queues go on that are full, with `Overflow::Spill`.
+/// Where queues go on that are full, with [`Overflow::Spill`].
+///
+/// Each subscription that spills has an `id()` of the program's own: what lies on
+/// disk is found again by it, by the next subscription of that id, in this run of
+/// the program or another. What belongs to ids that are used no more stays until
+/// [`Handle::forget_spooled`](crate::Handle::forget_spooled). A subscription that
+/// is dropped, or whose client ends, keeps what it has; `unsubscribe()` discards it.
+///
+/// A program that is killed finds everything again that had been written and not
+/// been taken. Those that were taken last may come twice: at most 64, and what was
+/// taken while the disk was busy. What was in memory only is lost, unless
+/// [`Priority::Critical`] had it written. [`Handle::close`](crate::Handle::close)
+/// writes everything down.
+///
+/// The file holds messages as they came, and is for its owner to read only. Every
+/// write waits for the disk, so a power failure is no worse than a kill.
 #[cfg(feature = "spill")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spool {
     /// The file, made if it does not exist. One client at a time may use it.
     pub path: std::path::PathBuf,
-    /// Octets of frames that may lie on disk, for each subscription. When they
-    /// do, the subscription pauses. The file itself is up to twice as large.
-    /// Default: 1 GiB.
+    /// Messages that may lie on disk, for each subscription. What was in memory
+    /// when a subscription ended comes on top. Default: 10,000,000.
+    pub messages: u64,
+    /// Octets of frames that may lie on disk, for each subscription. The file
+    /// itself is up to twice as large. Default: 1 GiB.
     pub octets: u64,
+    /// What happens when the disk holds that, or when it fails and memory is full:
+    /// `Pause`, `DropOldest` (on disk; what is in memory is read next and stays),
+    /// `DropNewest` or `Fail`. Default: `Pause`.
+    pub full: Overflow,
 }
 
 #[cfg(feature = "spill")]
 impl Spool {
-    /// A file with the default bound.
+    /// A file with the default bounds.
     pub fn new(path: impl Into<std::path::PathBuf>) -> Self {
         Self {
             path: path.into(),
+            messages: 10_000_000,
             octets: 1 << 30,
+            full: Overflow::Pause,
         }
     }
 }

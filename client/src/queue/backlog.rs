@@ -6,15 +6,21 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use super::{Item, Notify, Pushed, Queue, State};
-use crate::{config::QueueLimits, metrics::Depth};
+use super::{
+    DiskLimits, Evict, Item, Left, Load, Notify, Outcome, Parting, Pushed, Queue, State, Work,
+};
+use crate::{
+    config::{Overflow, QueueLimits},
+    metrics::Depth,
+};
 
 pub(super) struct Backlog<T> {
     limits: QueueLimits,
-    /// Octets that may lie on disk.
-    most: u64,
-    /// Numbers of the items in the ring.
-    numbers: VecDeque<u64>,
+    disk: DiskLimits,
+    /// The items in the ring: their numbers, and whether they are on disk, too.
+    held: VecDeque<(u64, bool)>,
+    /// Items that have been taken and are still on disk.
+    stale: u64,
     /// Not written yet; the thread that writes has copies of the first `writing`.
     fresh: VecDeque<(u64, T, usize)>,
     fresh_octets: usize,
@@ -26,8 +32,6 @@ pub(super) struct Backlog<T> {
     unloaded: u64,
     unloaded_octets: u64,
     high: (u64, u64),
-    /// The lowest and the highest number on disk, taken items included.
-    on_disk: Option<(u64, u64)>,
     /// The ring is to be written, too.
     save: bool,
     /// The writing thread knows that there is work.
@@ -37,55 +41,27 @@ pub(super) struct Backlog<T> {
     parting: Option<Parting>,
 }
 
-/// What becomes of what nobody will take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Parting {
-    /// It is there for the next subscription of this id.
-    Keep,
-    Discard,
+/// Whether an item can go the way of the disk.
+#[derive(PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// What is about to be written must be written first.
+    Soon,
+    /// The disk is full, or does not do what it should.
+    None,
 }
 
-/// What the writing thread is to do.
-pub(crate) struct Work<T> {
-    /// Items below this number have been taken.
-    pub(crate) remove_below: Option<u64>,
-    pub(crate) write: Vec<(u64, T)>,
-    /// How many of those count as new.
-    fresh: usize,
-    pub(crate) load: Option<Load>,
-    pub(crate) parting: Option<Parting>,
-}
-
-/// What has room in memory. One message always has, if the ring is empty.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Load {
-    pub(crate) from: u64,
-    pub(crate) messages: usize,
-    pub(crate) octets: usize,
-}
-
-impl<T> Work<T> {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.remove_below.is_none() && self.write.is_empty() && self.load.is_none()
-    }
-}
-
-/// What lay on disk before the queue was made.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Left {
-    pub(crate) first: u64,
-    /// One above the last.
-    pub(crate) next: u64,
-    pub(crate) messages: u64,
-    pub(crate) octets: u64,
-}
+/// So many items that have been taken lie on disk at most before they are
+/// removed, but for those that are taken during one write.
+const STALE: u64 = 64;
 
 impl<T> Backlog<T> {
-    fn new(limits: QueueLimits, most: u64, left: Left) -> Self {
+    fn new(limits: QueueLimits, disk: DiskLimits, left: Left) -> Self {
         Self {
             limits,
-            most,
-            numbers: VecDeque::new(),
+            disk,
+            held: VecDeque::new(),
+            stale: 0,
             fresh: VecDeque::new(),
             fresh_octets: 0,
             writing: 0,
@@ -94,7 +70,6 @@ impl<T> Backlog<T> {
             unloaded: left.messages,
             unloaded_octets: left.octets,
             high: (left.messages, left.octets),
-            on_disk: (left.messages > 0).then(|| (left.first, left.next - 1)),
             save: false,
             nudged: false,
             failed: false,
@@ -123,86 +98,149 @@ impl<T> Backlog<T> {
         }
     }
 
-    fn has_room(&self, size: usize) -> bool {
-        let in_memory = self.fresh.is_empty()
+    fn room(&self, size: usize) -> Room {
+        let to_come = self.unloaded_octets + (self.fresh_octets + size) as u64;
+        let fits_on_disk = self.unloaded == 0
+            || self.disk.overflow == Overflow::DropOldest
+            || (self.unloaded + (self.fresh.len() as u64) < self.disk.messages
+                && to_come <= self.disk.octets);
+        let fits_in_memory = self.fresh.is_empty()
             || (self.fresh.len() < self.limits.messages
                 && self.fresh_octets + size <= self.limits.octets);
-        let to_come = self.unloaded_octets + (self.fresh_octets + size) as u64;
-        in_memory && (self.unloaded == 0 || to_come <= self.most)
+        match (fits_on_disk, fits_in_memory) {
+            (true, true) => Room::Enough,
+            (true, false) if !self.failed => Room::Soon,
+            (true | false, _) => Room::None,
+        }
+    }
+
+    /// Drops the oldest of what waits for a disk that fails, until an item of
+    /// `size` octets has room. Returns how many that were.
+    fn drop_fresh(&mut self, size: usize) -> u64 {
+        let mut dropped = 0;
+        while self.room(size) == Room::None {
+            let Some((.., size)) = self.fresh.remove(self.writing) else {
+                break;
+            };
+            self.fresh_octets -= size;
+            dropped += 1;
+        }
+        dropped
     }
 
     /// The number below which everything has been taken.
     fn taken_below(&self) -> u64 {
-        match (self.numbers.front(), self.fresh.front()) {
-            (Some(number), _) => *number,
+        match (self.held.front(), self.fresh.front()) {
+            (Some((number, _)), _) => *number,
             (None, _) if self.unloaded > 0 => self.unloaded_from,
             (None, Some((number, ..))) => *number,
             (None, None) => self.next,
         }
     }
 
-    fn wants_work(&self, ring_is_low: bool, ring_is_empty: bool) -> bool {
-        let taken = self.taken_below();
+    fn wants_work(&self, ring_is_low: bool) -> bool {
         (self.unloaded > 0 && ring_is_low)
             || self.fresh.len() > self.writing
             || self.save
             || self.parting.is_some()
-            || (ring_is_empty && self.on_disk.is_some_and(|(low, _)| low < taken))
+            || self.stale >= STALE
+            || (self.held.is_empty() && self.stale > 0)
     }
 
-    fn wrote(&mut self, number: u64) {
-        self.on_disk = Some(match self.on_disk {
-            None => (number, number),
-            Some((low, high)) => (low.min(number), high.max(number)),
-        });
+    /// What is on disk and not in the ring goes beyond its bound so far.
+    fn excess(&self) -> Option<Evict> {
+        let (below, ..) = self.fresh.front()?;
+        let messages = self.unloaded + self.fresh.len() as u64;
+        let octets = self.unloaded_octets + self.fresh_octets as u64;
+        let evict = Evict {
+            from: self.unloaded_from,
+            below: *below,
+            messages: messages.saturating_sub(self.disk.messages),
+            octets: octets.saturating_sub(self.disk.octets),
+        };
+        let is_over = evict.messages > 0 || evict.octets > 0;
+        (is_over && self.unloaded > 0 && self.disk.overflow == Overflow::DropOldest).then_some(evict)
+    }
+
+    /// An item of the ring is on disk.
+    fn stored(&mut self, number: u64) {
+        match self.held.binary_search_by_key(&number, |(n, _)| *n) {
+            Ok(at) => self.held[at].1 = true,
+            // It was taken meanwhile.
+            Err(_) => self.stale += 1,
+        }
+    }
+
+    fn left_disk(&mut self, messages: u64, octets: u64) {
+        self.unloaded = self.unloaded.saturating_sub(messages);
+        self.unloaded_octets = self.unloaded_octets.saturating_sub(octets);
     }
 }
 
 impl<T: Item + Clone> State<T> {
     /// Whether the ring is to be filled up.
     fn is_low(&self) -> bool {
-        self.backlog.as_ref().is_some_and(|backlog| {
-            self.ring.len() <= backlog.limits.messages / 2
-                && self.ring.octets() <= backlog.limits.octets / 2
-        })
+        self.backlog.is_some() && self.ring.is_half_empty()
     }
 
     /// What need not go to disk does not.
     fn bypass(&mut self) {
-        while let Some(backlog) = &mut self.backlog {
+        while let Some(backlog) = &self.backlog {
             if backlog.unloaded > 0 || backlog.writing > 0 {
                 return;
             }
-            let Some(size) = backlog.fresh.front().map(|(_, _, size)| *size) else {
+            let Some((.., size)) = backlog.fresh.front() else {
                 return;
             };
-            if !self.ring.fits(size) {
+            if !self.ring.fits(*size) {
                 return;
             }
-            self.enter_ring();
+            self.enter_ring(false);
         }
     }
 
     /// The first of `fresh` enters the ring.
-    fn enter_ring(&mut self) {
+    fn enter_ring(&mut self, stored: bool) {
         let Some(backlog) = &mut self.backlog else {
             return;
         };
         if let Some((number, item, size)) = backlog.fresh.pop_front() {
             backlog.fresh_octets -= size;
-            backlog.numbers.push_back(number);
+            backlog.held.push_back((number, stored));
             self.ring.add(item, size);
         }
+    }
+
+    /// The first of `fresh` is on disk.
+    fn written(&mut self) {
+        let Some(backlog) = &mut self.backlog else {
+            return;
+        };
+        let Some((number, size)) = backlog.fresh.front().map(|(n, _, size)| (*n, *size)) else {
+            return;
+        };
+        if backlog.unloaded == 0 && self.ring.fits(size) {
+            return self.enter_ring(true);
+        }
+        backlog.fresh.pop_front();
+        backlog.fresh_octets -= size;
+        if backlog.unloaded == 0 {
+            backlog.unloaded_from = number;
+        }
+        backlog.unloaded += 1;
+        backlog.unloaded_octets += size as u64;
+        backlog.high.0 = backlog.high.0.max(backlog.unloaded);
+        backlog.high.1 = backlog.high.1.max(backlog.unloaded_octets);
     }
 }
 
 impl<T: Item + Clone> Queue<T> {
-    /// A queue that goes on on disk. `most`: octets that may lie there.
+    /// A queue that goes on on disk.
     pub(crate) fn spilling(
         limits: QueueLimits,
         producer: Arc<dyn Notify>,
         spiller: Arc<dyn Notify>,
-        most: u64,
+        disk: DiskLimits,
         left: Left,
     ) -> Self {
         // Half of the memory is for what is on its way to the disk.
@@ -216,48 +254,76 @@ impl<T: Item + Clone> Queue<T> {
             .state
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
-        state.backlog = Some(Box::new(Backlog::new(limits, most, left)));
+        state.backlog = Some(Box::new(Backlog::new(limits, disk, left)));
         queue.spiller = Some(spiller);
+        queue.nudge(&mut queue.lock());
         queue
     }
 
-    pub(super) fn push_spilling(&self, state: &mut State<T>, item: T, size: usize) -> Pushed<T> {
+    /// `keep`: nothing may be dropped, and the item is written at once.
+    pub(super) fn push_spilling(
+        &self,
+        state: &mut State<T>,
+        mut item: T,
+        size: usize,
+        keep: bool,
+    ) -> Pushed<T> {
         let fits = state.ring.fits(size);
         let Some(backlog) = &mut state.backlog else {
             return Pushed::Full(item);
         };
         let straight = fits && backlog.unloaded == 0 && backlog.fresh.is_empty();
-        if !straight && !backlog.has_room(size) {
-            state.producer_waiting = true;
-            self.nudge(state);
-            return Pushed::Full(item);
+        let mut dropped = 0;
+        if !straight {
+            let room = backlog.room(size);
+            if room == Room::None && !keep {
+                match backlog.disk.overflow {
+                    Overflow::DropNewest => return Pushed::Dropped(1),
+                    Overflow::Fail => return Pushed::Failed,
+                    Overflow::DropOldest => dropped = backlog.drop_fresh(size),
+                    Overflow::Pause | Overflow::LatestBy(_) | Overflow::Spill => {}
+                }
+            }
+            if room != Room::Enough && dropped == 0 {
+                state.producer_waiting = true;
+                self.nudge(state);
+                return Pushed::Full(item);
+            }
         }
         let number = backlog.next;
         backlog.next += 1;
+        backlog.save |= keep;
         if straight {
-            backlog.numbers.push_back(number);
+            backlog.held.push_back((number, false));
             state.ring.add(item, size);
             if state.consumers_waiting > 0 {
                 self.filled.notify_one();
             }
         } else {
-            let mut item = item;
             item.detach();
             backlog.fresh_octets += size;
             backlog.fresh.push_back((number, item, size));
-            self.nudge(state);
         }
-        Pushed::Done
+        self.nudge(state);
+        match dropped {
+            0 => Pushed::Done,
+            dropped => Pushed::Dropped(dropped),
+        }
     }
 
     /// An item was taken from the ring.
     pub(super) fn taken_spilling(&self, state: &mut State<T>) {
         if let Some(backlog) = &mut state.backlog {
-            backlog.numbers.pop_front();
+            if let Some((_, true)) = backlog.held.pop_front() {
+                backlog.stale += 1;
+            }
         }
         if state.is_low() {
             state.bypass();
             self.resume(state);
+            if state.consumers_waiting > 0 && !state.ring.is_empty() {
+                self.filled.notify_all();
+            }
         }
         self.nudge(state);
     }
@@ -265,10 +331,14 @@ impl<T: Item + Clone> Queue<T> {
     /// Writes to disk what is in memory, as soon as that can be done.
     pub(crate) fn save(&self) {
         let mut state = self.lock();
+        self.save_all(&mut state);
+    }
+
+    pub(super) fn save_all(&self, state: &mut State<T>) {
         if let Some(backlog) = &mut state.backlog {
             backlog.save = true;
         }
-        self.nudge(&mut state);
+        self.nudge(state);
     }
 
     /// Nobody takes anything any more.
@@ -286,6 +356,7 @@ impl<T: Item + Clone> Queue<T> {
         if std::mem::take(&mut state.producer_waiting) {
             self.producer.notify();
         }
+        self.filled.notify_all();
     }
 
     /// What is to be done now.
@@ -293,13 +364,7 @@ impl<T: Item + Clone> Queue<T> {
         let mut state = self.lock();
         let state = &mut *state;
         let is_low = state.is_low();
-        let mut work = Work {
-            remove_below: None,
-            write: Vec::new(),
-            fresh: 0,
-            load: None,
-            parting: None,
-        };
+        let mut work = Work::default();
         let Some(backlog) = &mut state.backlog else {
             return work;
         };
@@ -308,33 +373,34 @@ impl<T: Item + Clone> Queue<T> {
         if work.parting == Some(Parting::Discard) {
             return work;
         }
-        let taken = backlog.taken_below();
-        work.remove_below = backlog
-            .on_disk
-            .filter(|(low, _)| *low < taken)
-            .map(|_| taken);
+        work.stale = std::mem::take(&mut backlog.stale);
+        work.remove_below = (work.stale > 0).then(|| backlog.taken_below());
+        if backlog.unloaded > 0 && is_low && work.parting.is_none() {
+            let (messages, octets) = (state.ring.len(), state.ring.octets());
+            work.load = Some(Load {
+                from: backlog.unloaded_from,
+                below: backlog.fresh.front().map_or(backlog.next, |(n, ..)| *n),
+                messages: backlog.limits.messages.saturating_sub(messages).max(1),
+                octets: backlog.limits.octets.saturating_sub(octets),
+            });
+        }
+        work.evict = backlog.excess();
         if std::mem::take(&mut backlog.save) {
-            let items = backlog.numbers.iter().copied();
-            work.write.extend(items.zip(state.ring.iter().cloned()));
+            let items = backlog.held.iter().zip(state.ring.iter());
+            let unsaved = items.filter(|((_, stored), _)| !stored);
+            work.write
+                .extend(unsaved.map(|((number, _), item)| (*number, item.clone())));
         }
         work.fresh = backlog.fresh.len();
         backlog.writing = work.fresh;
         let fresh = backlog.fresh.iter();
         work.write
             .extend(fresh.map(|(number, item, _)| (*number, item.clone())));
-        if backlog.unloaded > 0 && is_low && work.parting.is_none() {
-            let (messages, octets) = (state.ring.len(), state.ring.octets());
-            work.load = Some(Load {
-                from: backlog.unloaded_from,
-                messages: backlog.limits.messages.saturating_sub(messages).max(1),
-                octets: backlog.limits.octets.saturating_sub(octets),
-            });
-        }
         work
     }
 
-    /// It is done; this was loaded.
-    pub(crate) fn done(&self, work: &Work<T>, loaded: Vec<(u64, T, usize)>) {
+    /// It is done, and this came of it.
+    pub(crate) fn done(&self, work: &Work<T>, outcome: Outcome<T>) {
         let mut guard = self.lock();
         let state = &mut *guard;
         let Some(backlog) = &mut state.backlog else {
@@ -342,63 +408,33 @@ impl<T: Item + Clone> Queue<T> {
         };
         backlog.failed = false;
         backlog.writing = 0;
-        if let Some(below) = work.remove_below {
-            backlog.on_disk = backlog
-                .on_disk
-                .filter(|(_, high)| *high >= below)
-                .map(|(_, high)| (below, high));
+        match (outcome.next, work.load) {
+            (Some(next), _) => backlog.unloaded_from = next,
+            (None, Some(load)) => {
+                // Whatever was counted is not there.
+                log::warn!("the spool lacks {} messages", backlog.unloaded);
+                backlog.unloaded_from = load.below;
+                (backlog.unloaded, backlog.unloaded_octets) = (0, 0);
+            }
+            (None, None) => {}
         }
-        for (number, _) in &work.write {
-            backlog.wrote(*number);
-        }
-        if let (Some(load), true) = (work.load, loaded.is_empty()) {
-            // Whatever was counted is not there.
-            log::warn!("the spool lacks {} messages", backlog.unloaded);
-            backlog.unloaded_from = load.from + backlog.unloaded;
-            (backlog.unloaded, backlog.unloaded_octets) = (0, 0);
-        }
-        for (number, item, size) in loaded {
-            backlog.unloaded_from = number + 1;
-            backlog.unloaded = backlog.unloaded.saturating_sub(1);
-            backlog.unloaded_octets = backlog.unloaded_octets.saturating_sub(size as u64);
-            backlog.numbers.push_back(number);
+        backlog.left_disk(outcome.lost, outcome.lost_octets);
+        for (number, item, size) in outcome.loaded {
+            backlog.left_disk(1, size as u64);
+            backlog.held.push_back((number, true));
             state.ring.add(item, size);
         }
+        let ring = work.write.len() - work.fresh;
+        for (number, _) in &work.write[..ring] {
+            backlog.stored(*number);
+        }
         for _ in 0..work.fresh {
-            self.written(state);
+            state.written();
         }
         self.resume(state);
         self.nudge(state);
         drop(guard);
         self.filled.notify_all();
-    }
-
-    /// The first of `fresh` is on disk.
-    fn written(&self, state: &mut State<T>) {
-        let Some(size) = state
-            .backlog
-            .as_ref()
-            .and_then(|b| b.fresh.front().map(|(_, _, size)| *size))
-        else {
-            return;
-        };
-        let fits = state.ring.fits(size);
-        let Some(backlog) = &mut state.backlog else {
-            return;
-        };
-        if fits && backlog.unloaded == 0 {
-            return state.enter_ring();
-        }
-        if let Some((number, ..)) = backlog.fresh.pop_front() {
-            backlog.fresh_octets -= size;
-            if backlog.unloaded == 0 {
-                backlog.unloaded_from = number;
-            }
-            backlog.unloaded += 1;
-            backlog.unloaded_octets += size as u64;
-            backlog.high.0 = backlog.high.0.max(backlog.unloaded);
-            backlog.high.1 = backlog.high.1.max(backlog.unloaded_octets);
-        }
     }
 
     /// It could not be done. Returns whether that is news.
@@ -408,10 +444,15 @@ impl<T: Item + Clone> Queue<T> {
             return false;
         };
         backlog.writing = 0;
+        backlog.stale += work.stale;
         backlog.save |= work.write.len() > work.fresh;
         let news = !std::mem::replace(&mut backlog.failed, true);
         state.bypass();
         self.resume(&mut state);
+        // A producer that waits is told that its policy speaks now.
+        if news && std::mem::take(&mut state.producer_waiting) {
+            self.producer.notify();
+        }
         self.filled.notify_all();
         news
     }
@@ -426,7 +467,7 @@ impl<T: Item + Clone> Queue<T> {
         };
         if backlog.fresh.len() <= backlog.limits.messages / 2
             && backlog.fresh_octets <= backlog.limits.octets / 2
-            && backlog.has_room(0)
+            && backlog.room(0) == Room::Enough
         {
             state.producer_waiting = false;
             self.producer.notify();
@@ -435,11 +476,11 @@ impl<T: Item + Clone> Queue<T> {
 
     /// Wakes the writing thread if it has work and does not know.
     fn nudge(&self, state: &mut State<T>) {
-        let (is_low, is_empty) = (state.is_low(), state.ring.is_empty());
+        let is_low = state.is_low();
         let Some(backlog) = &mut state.backlog else {
             return;
         };
-        if !backlog.nudged && backlog.wants_work(is_low, is_empty) {
+        if !backlog.nudged && backlog.wants_work(is_low) {
             backlog.nudged = true;
             if let Some(spiller) = &self.spiller {
                 spiller.notify();
@@ -447,3 +488,6 @@ impl<T: Item + Clone> Queue<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

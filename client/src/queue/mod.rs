@@ -4,9 +4,11 @@
 #[cfg(feature = "spill")]
 mod backlog;
 mod ring;
+#[cfg(feature = "spill")]
+mod work;
 
 #[cfg(feature = "spill")]
-pub(crate) use backlog::{Left, Load, Parting, Work};
+pub(crate) use work::{DiskLimits, Evict, Left, Load, Outcome, Parting, Work};
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -108,7 +110,7 @@ impl<T: Item + Clone> Queue<T> {
         }
         #[cfg(feature = "spill")]
         if state.backlog.is_some() {
-            return self.push_spilling(&mut state, item, size);
+            return self.push_spilling(&mut state, item, size, keep);
         }
         let pushed = state.ring.push(item, size, keep);
         match &pushed {
@@ -160,16 +162,27 @@ impl<T: Item + Clone> Queue<T> {
 
     /// Nothing is added any more; what is there can still be taken.
     pub(crate) fn end(&self) {
-        self.lock().ended = true;
+        let mut state = self.lock();
+        state.ended = true;
+        // Whoever takes no more finds it on disk the next time.
+        #[cfg(feature = "spill")]
+        self.save_all(&mut state);
+        drop(state);
         self.filled.notify_all();
     }
 
-    /// Nobody takes anything any more.
-    pub(crate) fn abandon(&self) {
+    /// Nobody takes anything any more. `for_good`: nor does a later queue that
+    /// goes on where this one stops.
+    pub(crate) fn abandon(&self, for_good: bool) {
         #[cfg(feature = "spill")]
         if self.spiller.is_some() {
-            return self.part(Parting::Keep);
+            return self.part(match for_good {
+                true => Parting::Discard,
+                false => Parting::Keep,
+            });
         }
+        #[cfg(not(feature = "spill"))]
+        let _ = for_good;
         let mut state = self.lock();
         state.ended = true;
         state.ring.clear();
