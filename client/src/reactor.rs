@@ -9,6 +9,8 @@ use std::{
 
 use mio::{Events, Poll, Token, Waker};
 
+#[cfg(feature = "spill")]
+use crate::spool::News;
 use crate::{
     acknowledge::Acknowledger,
     clock,
@@ -25,8 +27,6 @@ use crate::{
     queue::{Pushed, Queue},
     sink::Sink,
 };
-#[cfg(feature = "spill")]
-use crate::spool::News;
 
 const WAKE: Token = Token(0);
 const LINK: Token = Token(1);

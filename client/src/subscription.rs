@@ -219,7 +219,9 @@ impl<'a> SubscribeRequest<'a> {
         if limits.overflow == Overflow::Spill {
             self.check_spill()?;
             self.port.check_thread()?;
-            let spool = mailbox.spool().ok_or(Misuse::Setting("there is no spool"))?;
+            let spool = mailbox
+                .spool()
+                .ok_or(Misuse::Setting("there is no spool"))?;
             return spool.attach(key, id, limits, producer, deadline);
         }
         #[cfg(not(feature = "spill"))]

@@ -159,7 +159,8 @@ impl<T> Backlog<T> {
             octets: octets.saturating_sub(self.disk.octets),
         };
         let is_over = evict.messages > 0 || evict.octets > 0;
-        (is_over && self.unloaded > 0 && self.disk.overflow == Overflow::DropOldest).then_some(evict)
+        (is_over && self.unloaded > 0 && self.disk.overflow == Overflow::DropOldest)
+            .then_some(evict)
     }
 
     /// An item of the ring is on disk.

@@ -1,6 +1,7 @@
 //! Where full queues go on: one file and one thread for each client that wants
 //! it. Nobody else touches the disk, and the reactor waits for neither.
 
+mod file;
 mod lane;
 mod store;
 mod writer;

@@ -1,19 +1,18 @@
 //! The file: messages by subscription and number, in a `redb` database.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read},
+    fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
 use redb::{
-    Builder, Database, DatabaseError, ReadableTable, StorageBackend, StorageError, Table,
-    TableDefinition, WriteTransaction, backends::FileBackend,
+    Builder, Database, ReadableTable, StorageBackend, StorageError, Table, TableDefinition,
+    TableHandle as _, WriteTransaction, backends::FileBackend,
 };
 
+use super::file::{Fault, any_error, guard, io_error, open_private};
 use crate::{
     error::SpoolError,
     frame::{DecodeLimits, Decoder, Frame, Version},
@@ -32,9 +31,6 @@ const COUNTS: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("coun
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("hobnail spool");
 
 const FORMAT: u64 = 1;
-
-/// What every `redb` file begins with.
-const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
 /// For pages; the messages in memory are the queues'.
 const CACHE: usize = 512 << 10;
@@ -68,7 +64,7 @@ impl Store {
     pub(super) fn open(path: &Path, check: bool) -> Result<Self, SpoolError> {
         let file = open_private(path).map_err(|e| io_error(path, e))?;
         let backend = guard(path, || {
-            FileBackend::new(file).map_err(|e| database_error(path, e))
+            FileBackend::new(file).map_err(|e| any_error(path, e.into()))
         })?;
         Self::open_on(path, backend, check)
     }
@@ -80,11 +76,17 @@ impl Store {
     ) -> Result<Self, SpoolError> {
         let database = guard(path, || {
             let mut builder = Builder::new();
-            builder.set_cache_size(CACHE).create_with_file_format_v3(true);
+            builder
+                .set_cache_size(CACHE)
+                .create_with_file_format_v3(true);
             let mut database = builder
                 .create_with_backend(backend)
-                .map_err(|e| database_error(path, e))?;
-            if check && !database.check_integrity().map_err(|e| database_error(path, e))? {
+                .map_err(|e| any_error(path, e.into()))?;
+            if check
+                && !database
+                    .check_integrity()
+                    .map_err(|e| any_error(path, e.into()))?
+            {
                 let text = "a checksum is wrong; the state before was restored".to_owned();
                 return Err(SpoolError::Corrupt {
                     path: path.to_owned(),
@@ -109,7 +111,7 @@ impl Store {
         };
         self.write(|transaction| {
             let mut names = transaction.list_tables()?;
-            if names.any(|name| redb::TableHandle::name(&name) == redb::TableHandle::name(&ABOUT)) {
+            if names.any(|name| name.name() == ABOUT.name()) {
                 let about = transaction.open_table(ABOUT)?;
                 let format = about.get("format")?.map(|format| format.value());
                 return Ok(match format {
@@ -119,7 +121,9 @@ impl Store {
             }
             drop(names);
             if transaction.list_tables()?.next().is_some() {
-                return Ok(Err(foreign("it is a database of something else".to_owned())));
+                return Ok(Err(foreign(
+                    "it is a database of something else".to_owned(),
+                )));
             }
             transaction.open_table(ABOUT)?.insert("format", FORMAT)?;
             transaction.open_table(MESSAGES)?;
@@ -138,12 +142,15 @@ impl Store {
             };
             let records = transaction.open_table(MESSAGES)?;
             let mut range = records.range((id, 0)..=(id, u64::MAX))?;
-            let number = |record: Option<Result<(redb::AccessGuard<'_, (&'static str, u64)>, _), _>>| {
-                let record: Option<(_, redb::AccessGuard<'_, &'static [u8]>)> = record.transpose()?;
-                Ok::<_, StorageError>(record.map(|(key, _)| key.value().1))
-            };
-            let first = number(range.next())?;
-            let last = number(range.next_back())?.or(first);
+            let mut first_and_last = [None; 2];
+            for (place, record) in first_and_last
+                .iter_mut()
+                .zip([range.next(), range.next_back()])
+            {
+                *place = record.transpose()?.map(|(key, _)| key.value().1);
+            }
+            let [first, last] = first_and_last;
+            let last = last.or(first);
             let (Some(first), Some(last)) = (first, last) else {
                 return Ok(Left::default());
             };
@@ -229,16 +236,16 @@ impl Store {
         })
     }
 
-    fn read<R>(&self, work: impl FnOnce(&Database) -> Result<R, redb::Error>) -> Result<R, SpoolError> {
+    fn read<R>(&self, work: impl FnOnce(&Database) -> Result<R, Fault>) -> Result<R, SpoolError> {
         guard(&self.path, || {
             let database = self.database.as_ref().ok_or(SpoolError::Busy)?;
-            work(database).map_err(|e| any_error(&self.path, e))
+            work(database).map_err(|fault| any_error(&self.path, fault))
         })
     }
 
     fn write<R>(
         &self,
-        work: impl FnOnce(&WriteTransaction) -> Result<R, redb::Error>,
+        work: impl FnOnce(&WriteTransaction) -> Result<R, Fault>,
     ) -> Result<R, SpoolError> {
         self.read(|database| {
             let transaction = database.begin_write()?;
@@ -264,7 +271,7 @@ fn perform(
     counts: &mut Table<'_, &'static str, (u64, u64)>,
     id: &str,
     work: &Work<Message>,
-) -> Result<Outcome<Message>, redb::Error> {
+) -> Result<Outcome<Message>, Fault> {
     let mut outcome = Outcome::default();
     if work.parting == Some(Parting::Discard) {
         discard(records, id)?;
@@ -314,7 +321,7 @@ fn load(
     id: &str,
     span: &Load,
     outcome: &mut Outcome<Message>,
-) -> Result<(), redb::Error> {
+) -> Result<(), Fault> {
     let mut room = span.octets;
     for record in records.range((id, span.from)..(id, span.below))? {
         let (key, value) = record?;
@@ -342,11 +349,13 @@ fn evict(
     span: &Evict,
     outcome: &mut Outcome<Message>,
     gone: &mut (u64, u64),
-) -> Result<(), redb::Error> {
+) -> Result<(), Fault> {
     let loaded: usize = outcome.loaded.iter().map(|(.., size)| size).sum();
     let mut over = (
-        span.messages.saturating_sub(outcome.loaded.len() as u64 + outcome.lost),
-        span.octets.saturating_sub(loaded as u64 + outcome.lost_octets),
+        span.messages
+            .saturating_sub(outcome.loaded.len() as u64 + outcome.lost),
+        span.octets
+            .saturating_sub(loaded as u64 + outcome.lost_octets),
     );
     let mut below = outcome.next.unwrap_or(span.from);
     let from = below;
@@ -409,76 +418,12 @@ fn version_octet(version: Version) -> u8 {
 
 fn version_of(octet: u8) -> Option<Version> {
     let all = [Version::V1_0, Version::V1_1, Version::V1_2];
-    all.into_iter().find(|version| version_octet(*version) == octet)
+    all.into_iter()
+        .find(|version| version_octet(*version) == octet)
 }
 
 /// A connection that never was: what comes from disk cannot be acknowledged.
 const NEVER: u64 = u64::MAX;
-
-/// Opens or makes a file that only its owner may read.
-fn open_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    let length = file.metadata()?.len();
-    let mut magic = Vec::new();
-    (&mut file).take(MAGIC.len() as u64).read_to_end(&mut magic)?;
-    if length > 0 && magic != MAGIC {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    // One that others could read held messages that were none of their business.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        if file.metadata()?.permissions().mode() & 0o077 != 0 {
-            file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        }
-    }
-    Ok(file)
-}
-
-/// A damaged file makes the store panic in places; here that is an error, too.
-fn guard<R>(path: &Path, work: impl FnOnce() -> Result<R, SpoolError>) -> Result<R, SpoolError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        Err(SpoolError::Corrupt {
-            path: path.to_owned(),
-            text: "the store gave up".to_owned(),
-        })
-    })
-}
-
-fn io_error(path: &Path, source: io::Error) -> SpoolError {
-    let path = path.to_owned();
-    if source.kind() == io::ErrorKind::InvalidData {
-        let text = "it begins otherwise".to_owned();
-        return SpoolError::Foreign { path, text };
-    }
-    let source = Arc::new(source);
-    SpoolError::Io { path, source }
-}
-
-fn database_error(path: &Path, e: DatabaseError) -> SpoolError {
-    any_error(path, e.into())
-}
-
-fn any_error(path: &Path, e: redb::Error) -> SpoolError {
-    let owned = path.to_owned();
-    match e {
-        redb::Error::Io(source) => io_error(path, source),
-        redb::Error::DatabaseAlreadyOpen => SpoolError::InUse { path: owned },
-        redb::Error::PreviousIo => io_error(path, io::Error::other("an earlier error")),
-        e @ redb::Error::UpgradeRequired(_) => SpoolError::Foreign {
-            path: owned,
-            text: e.to_string(),
-        },
-        e => SpoolError::Corrupt {
-            path: owned,
-            text: e.to_string(),
-        },
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -201,7 +201,9 @@ impl<F: Fn(News)> Writer<F> {
 
     fn fail(&mut self, works: &[(Key, Work<Message>)], e: &SpoolError) {
         let now = clock::now();
-        let wait = self.retry.map_or(RETRY, |(_, wait)| (wait * 2).min(RETRY_MAX));
+        let wait = self
+            .retry
+            .map_or(RETRY, |(_, wait)| (wait * 2).min(RETRY_MAX));
         let wait = if self.lane.is_closed() { RETRY } else { wait };
         self.retry = Some((now + wait, wait));
         for (key, work) in works {

@@ -79,7 +79,11 @@ impl Disk {
             let from = outcome.next.unwrap_or(evict.from);
             let by_octets = evict.octets.div_ceil(SIZE as u64);
             let over = evict.messages.max(by_octets).saturating_sub(loaded);
-            let goes: Vec<_> = self.items.range(from..evict.below).map(|(n, _)| *n).collect();
+            let goes: Vec<_> = self
+                .items
+                .range(from..evict.below)
+                .map(|(n, _)| *n)
+                .collect();
             for number in goes.into_iter().take(usize::try_from(over).unwrap()) {
                 self.items.remove(&number);
                 outcome.lost += 1;
@@ -154,7 +158,11 @@ fn what_spills_comes_back_in_order_and_nothing_is_lost_whatever_the_disk_does_wh
         let mut next = random(seed);
         let memory = 2 + next(7) as usize;
         let mut disk = Disk::default();
-        let mut rig = rig(limits(memory), disk_limits(20, Overflow::Pause), Left::default());
+        let mut rig = rig(
+            limits(memory),
+            disk_limits(20, Overflow::Pause),
+            Left::default(),
+        );
         let (mut pushed, mut taken) = (0, 0);
         let mut parked = false;
         for _ in 0..600 {
@@ -166,7 +174,9 @@ fn what_spills_comes_back_in_order_and_nothing_is_lost_whatever_the_disk_does_wh
                         match rig.queue.push(pushed, SIZE, false) {
                             Pushed::Done => pushed += 1,
                             Pushed::Full(_) => parked = true,
-                            _ => panic!("nothing is dropped"),
+                            Pushed::Dropped(_) | Pushed::Failed | Pushed::Ended => {
+                                panic!("nothing is dropped")
+                            }
                         }
                     }
                 }
@@ -210,7 +220,10 @@ fn what_spills_comes_back_in_order_and_nothing_is_lost_whatever_the_disk_does_wh
         let expected: Vec<_> = (taken..pushed).collect();
         assert_eq!(rest, expected, "seed {seed}");
         if parked {
-            assert!(rig.producer.take(), "seed {seed}: the producer waits for ever");
+            assert!(
+                rig.producer.take(),
+                "seed {seed}: the producer waits for ever"
+            );
         }
         disk.run(&rig.queue);
         assert!(disk.items.is_empty(), "seed {seed}: {:?}", disk.items);
@@ -222,7 +235,11 @@ fn what_was_on_disk_and_not_taken_survives_a_kill_and_little_comes_twice() {
     for seed in 1..400 {
         let mut next = random(seed);
         let mut disk = Disk::default();
-        let rig = rig(limits(8), disk_limits(1000, Overflow::Pause), Left::default());
+        let rig = rig(
+            limits(8),
+            disk_limits(1000, Overflow::Pause),
+            Left::default(),
+        );
         let (mut pushed, mut taken) = (0, 0);
         for _ in 0..next(500) {
             match next(3) {
@@ -244,13 +261,21 @@ fn what_was_on_disk_and_not_taken_survives_a_kill_and_little_comes_twice() {
                 }
             }
         }
-        let on_disk: Vec<_> = disk.items.values().copied().filter(|n| *n >= taken).collect();
+        let on_disk: Vec<_> = disk
+            .items
+            .values()
+            .copied()
+            .filter(|n| *n >= taken)
+            .collect();
         let twice = disk.items.len() - on_disk.len();
         drop(rig);
         let left = disk.left();
         let rig = self::rig(limits(8), disk_limits(1000, Overflow::Pause), left);
         let rest = rest(&rig, &mut disk);
-        assert!(rest.is_sorted() && rest.ends_with(&on_disk), "seed {seed}: {rest:?}");
+        assert!(
+            rest.is_sorted() && rest.ends_with(&on_disk),
+            "seed {seed}: {rest:?}"
+        );
         assert!(twice as u64 <= STALE, "seed {seed}");
     }
 }
@@ -258,7 +283,11 @@ fn what_was_on_disk_and_not_taken_survives_a_kill_and_little_comes_twice() {
 #[test]
 fn what_is_written_at_once_is_on_disk_though_it_would_fit_in_memory() {
     let mut disk = Disk::default();
-    let rig = rig(limits(100), disk_limits(1000, Overflow::Pause), Left::default());
+    let rig = rig(
+        limits(100),
+        disk_limits(1000, Overflow::Pause),
+        Left::default(),
+    );
     for n in 0..3 {
         rig.queue.push(n, SIZE, false);
     }
@@ -378,7 +407,11 @@ fn discarding_leaves_nothing() {
 #[test]
 fn many_threads_take_everything_once() {
     let disk = Mutex::new(Disk::default());
-    let rig = rig(limits(8), disk_limits(1000, Overflow::Pause), Left::default());
+    let rig = rig(
+        limits(8),
+        disk_limits(1000, Overflow::Pause),
+        Left::default(),
+    );
     let all = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..3 {
@@ -401,7 +434,8 @@ fn many_threads_take_everything_once() {
         while n < 2000 {
             match rig.queue.push(n, SIZE, false) {
                 Pushed::Done => n += 1,
-                _ => std::thread::yield_now(),
+                Pushed::Full(_) => std::thread::yield_now(),
+                Pushed::Dropped(_) | Pushed::Failed | Pushed::Ended => panic!("it is kept"),
             }
         }
     });

@@ -5,6 +5,8 @@ use std::{
 
 use redb::backends::InMemoryBackend;
 
+use std::{io, sync::Arc};
+
 use super::*;
 use crate::{
     config::{Overflow, QueueLimits},
@@ -218,7 +220,13 @@ fn a_file_that_is_drained_gets_smaller() {
         octets: 100 << 20,
         overflow: Overflow::Pause,
     };
-    let queue = Queue::spilling(limits, Arc::new(Nobody), Arc::new(Nobody), disk, Left::default());
+    let queue = Queue::spilling(
+        limits,
+        Arc::new(Nobody),
+        Arc::new(Nobody),
+        disk,
+        Left::default(),
+    );
     for n in 0..1000 {
         assert!(push(&queue, message(n, 30_000)));
         if n % 50 == 0 {
@@ -254,7 +262,10 @@ fn one_file_is_for_one_store() {
     let (_folder, path) = folder();
     let first = Store::open(&path, true).unwrap();
     let second = Store::open(&path, true).err();
-    assert!(matches!(second, Some(SpoolError::InUse { .. })), "{second:?}");
+    assert!(
+        matches!(second, Some(SpoolError::InUse { .. })),
+        "{second:?}"
+    );
     drop(first);
     Store::open(&path, true).unwrap();
 }
@@ -262,24 +273,42 @@ fn one_file_is_for_one_store() {
 #[test]
 fn a_file_of_something_else_is_refused_and_left_as_it_was() {
     let (folder, path) = folder();
-    for octets in [&b"x"[..], b"not a spool, but a letter to my aunt", b"redb\x1A\x0A\xA9\x0D"] {
+    for octets in [
+        &b"x"[..],
+        b"not a spool, but a letter to my aunt",
+        b"redb\x1A\x0A\xA9\x0D",
+    ] {
         fs::write(&path, octets).unwrap();
         let refused = Store::open(&path, true).err();
-        assert!(matches!(refused, Some(SpoolError::Foreign { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Some(SpoolError::Foreign { .. })),
+            "{refused:?}"
+        );
         assert_eq!(fs::read(&path).unwrap(), octets);
     }
     let other = folder.path().join("other");
     let database = Database::create(&other).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(TableDefinition::<u64, u64>::new("prices")).unwrap();
+    transaction
+        .open_table(TableDefinition::<u64, u64>::new("prices"))
+        .unwrap();
     transaction.commit().unwrap();
     drop(database);
     let refused = Store::open(&other, true).err();
-    assert!(matches!(refused, Some(SpoolError::Foreign { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Some(SpoolError::Foreign { .. })),
+        "{refused:?}"
+    );
     let refused = Store::open(folder.path(), true).err();
-    assert!(matches!(refused, Some(SpoolError::Io { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Some(SpoolError::Io { .. })),
+        "{refused:?}"
+    );
     let refused = Store::open(&folder.path().join("no/such"), true).err();
-    assert!(matches!(refused, Some(SpoolError::Io { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Some(SpoolError::Io { .. })),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -294,7 +323,10 @@ fn a_later_format_is_refused() {
         .unwrap();
     drop(store);
     let refused = Store::open(&path, true).err();
-    assert!(matches!(refused, Some(SpoolError::Foreign { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Some(SpoolError::Foreign { .. })),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -323,13 +355,18 @@ fn a_damaged_file_is_an_error_or_gives_what_was_written_in_order() {
             Ok((store, left))
         });
         match opened {
-            Err(SpoolError::Corrupt { .. } | SpoolError::Foreign { .. } | SpoolError::Io { .. }) => {
+            Err(
+                SpoolError::Corrupt { .. } | SpoolError::Foreign { .. } | SpoolError::Io { .. },
+            ) => {
                 refused += 1;
             }
             Err(e) => panic!("{e:?}"),
             Ok((store, left)) => {
                 let rest = rest(&store, "a", &queue(left, Overflow::Pause));
-                assert!(rest.is_sorted() && rest.iter().all(|n| *n < 300), "{rest:?}");
+                assert!(
+                    rest.is_sorted() && rest.iter().all(|n| *n < 300),
+                    "{rest:?}"
+                );
                 read += 1;
             }
         }
@@ -388,14 +425,20 @@ fn a_disk_that_is_full_at_any_write_loses_nothing() {
             pushed += u32::from(push(&queue, message(pushed, 2000)));
             error = turn(&store, "a", &queue).err();
         }
-        assert!(matches!(&error, Some(SpoolError::Io { source, .. })
-            if source.kind() == io::ErrorKind::StorageFull), "{error:?}");
+        assert!(
+            matches!(&error, Some(SpoolError::Io { source, .. })
+            if source.kind() == io::ErrorKind::StorageFull),
+            "{error:?}"
+        );
         while push(&queue, message(pushed, 2000)) {
             pushed += 1;
         }
         drop(store);
         disk.full.store(false, Ordering::SeqCst);
         let store = Store::open_on(path, disk, true).unwrap();
-        assert!(rest(&store, "a", &queue).into_iter().eq(0..pushed), "after {writes} writes");
+        assert!(
+            rest(&store, "a", &queue).into_iter().eq(0..pushed),
+            "after {writes} writes"
+        );
     }
 }
