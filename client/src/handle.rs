@@ -127,7 +127,7 @@ impl Handle {
     /// # Errors
     /// [`Error::Spool`] if the disk fails; [`Error::Misuse`] without a spool.
     #[cfg(feature = "spill")]
-    pub fn spooled(&self) -> Result<Vec<crate::Spooled>, Error> {
+    pub fn spooled(&self) -> Result<Vec<crate::spool::Spooled>, Error> {
         let (spool, deadline) = self.spool()?;
         spool.list(deadline)
     }
