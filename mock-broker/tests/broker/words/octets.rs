@@ -124,18 +124,18 @@ fn a_message_is_cut_into_continuations() {
 
 #[test]
 fn frames_are_joined_for_a_while() {
-    let broker = with(r#"{"on":"connected","do":[{"join":3,"within":"300ms"}]}"#);
+    let broker = with(r#"{"on":"connected","do":[{"join":3,"within":"1500ms"}]}"#);
     let mut peer = Peer::connect(&broker);
     assert_connected(&peer.frames(1));
+    let begin = Instant::now();
     for n in 1..=4 {
         peer.send(&format!("BEGIN\ntransaction:t{n}\nreceipt:{n}\n\n\0"));
     }
-    let begin = Instant::now();
     let receipts = |frame: &WsFrame| frame.payload.iter().filter(|o| **o == 0).count();
     let frames = peer.frames(2);
     assert_eq!((receipts(&frames[0]), receipts(&frames[1])), (3, 1));
     assert!(
-        begin.elapsed() >= Duration::from_millis(200),
+        begin.elapsed() >= Duration::from_millis(1500),
         "the fourth waited for more"
     );
 }
@@ -159,14 +159,10 @@ fn octets_drip_and_are_paced() {
         r#"{"rate":"1KiB/s"}"#,
     ] {
         let broker = with(&format!(r#"{{"on":"open","do":[{action}]}}"#));
+        let begin = Instant::now();
         let mut peer = Peer::connect(&broker);
-        let first = {
-            let mut octet = [0];
-            peer.tcp.peek(&mut octet).expect("an octet");
-            Instant::now()
-        };
         assert_connected(&peer.frames(1));
-        let took = first.elapsed();
+        let took = begin.elapsed();
         assert!(took >= Duration::from_millis(50), "{action}: {took:?}");
     }
 }
