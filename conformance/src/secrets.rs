@@ -50,11 +50,31 @@ impl Secrets {
             let shown = crate::wire::show::octets(secret.as_bytes());
             let encoded = crate::wire::stomp::encode(&secret);
             for form in [secret, shown, encoded] {
-                text = text.replace(&form, "***");
+                text = replaced(&text, &form);
             }
         }
         text
     }
+}
+
+/// Every place of a secret becomes stars. A short one counts only as a word of
+/// its own, or nothing could be read any more.
+fn replaced(text: &str, secret: &str) -> String {
+    let short = secret.len() < 6;
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for (at, _) in text.match_indices(secret) {
+        let end = at + secret.len();
+        let within = text[..at].ends_with(char::is_alphanumeric)
+            || text[end..].starts_with(char::is_alphanumeric);
+        if !(short && within) {
+            out.push_str(&text[done..at]);
+            out.push_str("***");
+            done = end;
+        }
+    }
+    out.push_str(&text[done..]);
+    out
 }
 
 #[cfg(test)]
@@ -69,6 +89,8 @@ mod tests {
             secrets.hide("a:b\\ and a:b\\\\ and a\\cb\\\\"),
             "*** and ***\\ and ***"
         );
+        secrets.add("p".to_owned());
+        assert_eq!(secrets.hide("expected p, got p1"), "expected ***, got p1");
         secrets.add("t1".to_owned());
         assert_eq!(secrets.hide("t1"), "***");
     }

@@ -109,8 +109,9 @@ impl Lab {
         let mut peer = self.open()?;
         peer.send(self.connect_frame(versions, more));
         let connected = self.connected(&mut peer).map_err(Outcome::beforehand)?;
-        let version = connected.header("version").and_then(Version::named);
-        peer.set_version(version.unwrap_or(Version::V1_0));
+        // One who forgets to say it is not punished in every other case.
+        let version = connected.header("version").unwrap_or(versions);
+        peer.set_version(Version::named(version).unwrap_or(Version::V1_0));
         Ok((peer, connected))
     }
 

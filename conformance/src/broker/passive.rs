@@ -195,6 +195,10 @@ impl State {
         self.rule("S12-MSG-004", named, || format!("no subscription: {frame}"));
         let id = frame.header("message-id").unwrap_or_default().to_owned();
         let subscription = frame.header("subscription").unwrap_or_default().to_owned();
+        if !named {
+            // Which subscription the id is of cannot be told.
+            return;
+        }
         let fresh = !id.is_empty() && self.message_ids.insert((conn, subscription, id));
         let again = frame.header("redelivered") == Some("true");
         self.rule("S12-MSG-003", fresh || again, || {

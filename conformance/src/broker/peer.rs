@@ -91,7 +91,10 @@ impl Peer {
             eof: None,
             sent_close: false,
             mask: conn ^ seed,
-            opcode: ws::TEXT,
+            opcode: match target.binary {
+                true => ws::BINARY,
+                false => ws::TEXT,
+            },
         };
         if peer.answer.status == 101 {
             peer.take_apart();
@@ -158,6 +161,13 @@ impl Peer {
     pub(crate) fn send(&mut self, octets: impl AsRef<[u8]>) {
         let lay = self.masked(self.opcode);
         self.lay(lay, octets.as_ref());
+    }
+
+    /// Frames without NUL in their bodies, each in a message of its own.
+    pub(crate) fn send_each(&mut self, frames: &str) {
+        for frame in frames.split_inclusive('\0') {
+            self.send(frame);
+        }
     }
 
     /// The same as a binary message.
@@ -289,7 +299,13 @@ impl Peer {
 
     fn on_data(&mut self, frame: WsFrame) {
         match (frame.opcode, &mut self.parts) {
-            (ws::CONTINUATION, Some((_, parts))) => parts.extend_from_slice(&frame.payload),
+            (ws::CONTINUATION, Some((_, parts))) => {
+                parts.extend_from_slice(&frame.payload);
+                if parts.len() > MOST {
+                    self.breach = Some(format!("a message of more than {MOST} octets"));
+                    return;
+                }
+            }
             (ws::CONTINUATION, None) => {
                 self.breach = Some("a continuation without a start".to_owned());
                 return;
@@ -309,6 +325,12 @@ impl Peer {
         self.messages.push((opcode, octets.len()));
         self.shared.passive.see(&What::Message(opcode, &octets));
         self.parser.feed(&octets);
+        if self.parser.waiting() > MOST {
+            self.breach = Some(format!("a STOMP frame of more than {MOST} octets"));
+            return;
+        }
+        // EOLs after a NUL belong to the frame; they beat no heart.
+        let mut after_frame = false;
         while let Some(item) = self.parser.next() {
             match item {
                 Item::Frame(frame) => {
@@ -328,7 +350,9 @@ impl Peer {
                         }
                     }
                     self.frames.push_back((Instant::now(), frame));
+                    after_frame = true;
                 }
+                Item::Beat if after_frame => {}
                 Item::Beat => self.beats.push(Instant::now()),
                 Item::Breach(why) => {
                     self.shared.passive.see(&What::Breach(&why));
@@ -458,7 +482,11 @@ impl Peer {
         let receipt = self
             .frames
             .iter()
-            .find(|(_, f)| f.command == "RECEIPT")
+            .find(|(_, f)| {
+                // That of the subscription may have come twice.
+                let own = |id: &str| !id.starts_with("sub-");
+                f.command == "RECEIPT" && f.header("receipt-id").is_some_and(own)
+            })
             .map(|(_, f)| f.clone());
         Refusal {
             error: error.map(|(_, frame)| frame),

@@ -3,6 +3,7 @@
 use super::lab::Lab;
 use super::target::Target;
 use crate::grade::Outcome;
+use crate::wire::log::{Dir, Layer};
 use crate::wire::stomp::Frame;
 use serde::Serialize;
 use std::sync::Arc;
@@ -160,7 +161,19 @@ pub(crate) fn probe(target: &Arc<Target>, given: Option<&[String]>) -> Result<Ca
 
 fn smoke(target: &Arc<Target>, caps: &mut Caps) -> Result<(), Outcome> {
     let mut lab = Lab::new(target, caps);
-    let (peer, connected) = lab.connect_as("1.2", "")?;
+    let session = lab.connect_as("1.2", "");
+    let (peer, connected) = session.map_err(|outcome| {
+        // What was heard may say what it is instead.
+        let log = lab.shared.log.take();
+        let sockjs = log.iter().any(|entry| match (entry.dir, entry.layer) {
+            (Dir::In, Layer::Ws) => entry.octets == b"o",
+            (Dir::In, Layer::Http) => entry.what == "200",
+            (Dir::In, Layer::Tcp | Layer::Stomp) | (Dir::Out, _) => false,
+        });
+        let hint = " (if this is a SockJS endpoint, append /websocket to the URL)";
+        let hint = if sockjs { hint } else { "" };
+        Outcome::Inconclusive(format!("{}{hint}", outcome.words()))
+    })?;
     caps.server = connected.header("server").map(str::to_owned);
     caps.subprotocol = peer
         .answer

@@ -41,32 +41,35 @@ pub(crate) fn run(
         order::shuffle(&mut order, seed);
     }
     order.sort_by_key(|&at| !cases[at].slow);
-    let next = AtomicUsize::new(0);
+    let (alone, together): (Vec<usize>, Vec<usize>) =
+        order.into_iter().partition(|&at| cases[at].alone);
     let over = AtomicBool::new(false);
     let done: Mutex<Vec<(usize, Finding)>> = Mutex::default();
     let tallies: Mutex<Tallies> = Mutex::default();
-    std::thread::scope(|scope| {
-        for _ in 0..plan.jobs.clamp(1, 64) {
-            scope.spawn(|| {
-                while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if over.load(Ordering::Relaxed) {
-                        break;
+    let work = |order: &[usize], jobs: usize| {
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(|| {
+                    while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if over.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let (mut finding, seen) = judge(plan, cases[at]);
+                        if told(&mut finding).is_break() {
+                            over.store(true, Ordering::Relaxed);
+                        }
+                        let mut all = tallies.lock().unwrap_or_else(PoisonError::into_inner);
+                        all.add(seen);
+                        let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                        done.push((at, finding));
                     }
-                    let (mut finding, seen) = judge(plan, cases[at]);
-                    if told(&mut finding).is_break() {
-                        over.store(true, Ordering::Relaxed);
-                    }
-                    tallies
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .add(seen);
-                    done.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((at, finding));
-                }
-            });
-        }
-    });
+                });
+            }
+        });
+    };
+    work(&together, plan.jobs.clamp(1, 64));
+    work(&alone, 1);
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(at, _)| *at);
     let mut findings: Vec<Finding> = done.into_iter().map(|(_, finding)| finding).collect();

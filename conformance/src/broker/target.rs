@@ -44,6 +44,8 @@ pub(crate) struct Target {
     /// Prints a fresh token: the passcode.
     pub(crate) token_cmd: Option<String>,
     pub(crate) token_life: Duration,
+    /// Data leaves in binary messages.
+    pub(crate) binary: bool,
     /// The token in use, and when it was fetched.
     pub(crate) token: Arc<Mutex<Option<(Instant, String)>>>,
     /// What no report may show.
@@ -110,6 +112,7 @@ impl Target {
             seed: 0,
             token_cmd: None,
             token_life: Duration::from_secs(60),
+            binary: false,
             token: Arc::default(),
             secrets: Arc::default(),
         })

@@ -39,6 +39,9 @@ pub(crate) struct BrokerArgs {
     /// The subprotocols to offer; empty for none.
     #[arg(long)]
     subprotocol: Option<String>,
+    /// Send binary messages, for bridges that take no text.
+    #[arg(long)]
+    binary: bool,
     /// Trust this authority's certificate (PEM), too.
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
@@ -216,6 +219,7 @@ fn target(args: &BrokerArgs) -> Result<Target, Failure> {
             std::fs::read(path).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
         target.ca = Some(pem);
     }
+    target.binary = args.binary;
     target.insecure = args.insecure;
     target.connect_to.clone_from(&args.connect_to);
     for (flag, template) in [

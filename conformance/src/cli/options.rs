@@ -83,6 +83,9 @@ pub(crate) struct Reporting {
     /// The report as JUnit XML.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+    /// The report as one page, with the dialogue of each case.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// The report as a table in Markdown.
     #[arg(long, value_name = "FILE")]
     pub(crate) md: Option<PathBuf>,

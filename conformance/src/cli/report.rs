@@ -3,7 +3,7 @@
 use super::{Failure, HARNESS};
 use crate::finding::Side;
 use crate::report::json::Run;
-use crate::report::{self, junit, markdown};
+use crate::report::{self, html, junit, markdown};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
@@ -89,6 +89,7 @@ fn render(path: &Path, runs: &[Run]) -> Result<String, String> {
         .and_then(|e| e.to_str())
         .unwrap_or_default();
     match form {
+        "html" => html::of(runs),
         "xml" => junit::of(runs),
         "md" => Ok(markdown::of(runs)),
         "json" => {

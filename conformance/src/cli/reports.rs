@@ -5,7 +5,7 @@ use crate::finding::Finding;
 use crate::known;
 use crate::profile::Profile;
 use crate::report::json::{How, Subject};
-use crate::report::{self, json, junit, markdown};
+use crate::report::{self, html, json, junit, markdown};
 use crate::secrets::Secrets;
 use std::time::Instant;
 
@@ -69,6 +69,9 @@ pub(crate) fn write(
     }
     if let Some(path) = &to.md {
         report::write(path, &markdown::of(&runs))?;
+    }
+    if let Some(path) = &to.html {
+        report::write(path, &html::of(&runs)?)?;
     }
     Ok(())
 }

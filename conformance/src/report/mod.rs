@@ -1,6 +1,8 @@
 //! What a run found, for machines and for people. All reports are made of
 //! [`json::Run`], so that what was written down can be rendered again.
 
+mod fix;
+pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod junit;
 pub(crate) mod markdown;

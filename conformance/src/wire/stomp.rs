@@ -116,6 +116,11 @@ impl Parser {
         self.octets.extend_from_slice(octets);
     }
 
+    /// Octets that are no whole frame yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.octets.len()
+    }
+
     pub(crate) fn next(&mut self) -> Option<Item> {
         if self.dead {
             return None;

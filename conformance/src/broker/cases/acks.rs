@@ -112,7 +112,12 @@ pub(super) const CASES: &[Case] = &[
         consumer.reset();
         left(lab, &["1"])
     }),
-    case("S12-NAK-001", |lab| refuses(lab, "NACK\nreceipt:r1\n\n\0")),
+    case("S12-NAK-001", |lab| {
+        if !lab.caps.nack {
+            return Ok(Outcome::Unimplemented("needs nack".to_owned()));
+        }
+        refuses(lab, "NACK\nreceipt:r1\n\n\0")
+    }),
     case("S12-NAK-002", |lab| {
         let (mut consumer, got) = receive(lab, "client-individual", 1)?;
         settle(lab, &mut consumer, "NACK", &got[0], "")?;

@@ -10,7 +10,9 @@ pub(super) const CASES: &[Case] = &[
     case("S12-HDR-001", |lab| {
         lab.needs_receipts()?;
         let mut peer = lab.connect()?;
-        peer.send("DISCONNECT\ncontent-length:0\nreceipt:r1\n\n\0");
+        peer.send(
+            lab.fill("SUBSCRIBE\nid:0\ndestination:{dest}\ncontent-length:0\nreceipt:r1\n\n\0"),
+        );
         peer.receipt("r1")?;
         Ok(Outcome::Ok)
     }),
@@ -57,7 +59,7 @@ pub(super) const CASES: &[Case] = &[
         let mut consumer = lab.consumer()?;
         let mut peer = lab.connect()?;
         peer.send(lab.fill("SEND\ndestination:{dest}\ncontent-length:10\n\n12345"));
-        if let Some(frame) = peer.any(lab.scaled(SECOND)) {
+        if let Some(frame) = peer.pick(lab.scaled(SECOND), |f| f.command != "CONNECTED") {
             return violated(format!("{frame} while half of the body was on its way"));
         }
         peer.send("67890\0");

@@ -22,8 +22,8 @@ pub(super) const CASES: &[Case] = &[
     slow("S12-MSG-003", "", |lab| {
         let mut consumer = lab.consumer()?;
         let mut peer = lab.connect()?;
-        for _ in 0..20 {
-            peer.send(lab.fill("SEND\ndestination:{dest}\n\nx\0").repeat(50));
+        for _ in 0..1000 {
+            peer.send(lab.fill("SEND\ndestination:{dest}\n\nx\0"));
         }
         let mut seen = BTreeSet::new();
         for message in consumer.messages(1000)? {

@@ -36,6 +36,8 @@ pub(crate) struct Case {
     pub(crate) variant: &'static str,
     /// It takes a while: such ones begin first.
     pub(crate) slow: bool,
+    /// It weighs on the broker: nothing runs beside it.
+    pub(crate) alone: bool,
     pub(crate) run: fn(&mut Lab) -> Verdict,
 }
 
@@ -62,6 +64,7 @@ const fn variant(
         requirement,
         variant,
         slow: false,
+        alone: false,
         run,
     }
 }
@@ -75,6 +78,21 @@ const fn slow(
         requirement,
         variant,
         slow: true,
+        alone: false,
+        run,
+    }
+}
+
+const fn alone(
+    requirement: &'static str,
+    variant: &'static str,
+    run: fn(&mut Lab) -> Verdict,
+) -> Case {
+    Case {
+        requirement,
+        variant,
+        slow: true,
+        alone: true,
         run,
     }
 }
@@ -169,6 +187,13 @@ fn refused(peer: &mut Peer) -> Verdict {
 fn recorded(lab: &mut Lab, frame: &str) -> Verdict {
     let mut peer = lab.connect()?;
     peer.send(lab.fill(frame));
+    Ok(Outcome::Info(reaction(&mut peer)))
+}
+
+/// The same of several frames, each in a message of its own.
+fn recorded_each(lab: &mut Lab, frames: &str) -> Verdict {
+    let mut peer = lab.connect()?;
+    peer.send_each(&lab.fill(frames));
     Ok(Outcome::Info(reaction(&mut peer)))
 }
 

@@ -39,8 +39,9 @@ pub(super) const CASES: &[Case] = &[
         }
     }),
     variant("S11-ACK-001", "both", |lab| {
+        lab.needs_receipts()?;
         let (mut peer, message) = got_1_1(lab)?;
-        let id = id_of(&message);
+        let id = id_of(&message)?;
         peer.send(format!(
             "ACK\nsubscription:0\nmessage-id:{id}\nreceipt:r1\n\n\0"
         ));
@@ -48,8 +49,9 @@ pub(super) const CASES: &[Case] = &[
         Ok(Outcome::Ok)
     }),
     variant("S11-ACK-001", "no-subscription", |lab| {
+        lab.needs_receipts()?;
         let (mut peer, message) = got_1_1(lab)?;
-        let id = id_of(&message);
+        let id = id_of(&message)?;
         peer.send(format!("ACK\nmessage-id:{id}\nreceipt:r1\n\n\0"));
         refused(&mut peer)
     }),
@@ -102,6 +104,7 @@ pub(super) const CASES: &[Case] = &[
         Ok(Outcome::Info(reaction(&mut peer)))
     }),
     case("S10-SUB-001", |lab| {
+        lab.needs_receipts()?;
         let (mut peer, _) = of_1_0(lab)?;
         peer.send(lab.fill("SUBSCRIBE\ndestination:{dest}\nreceipt:s1\n\n\0"));
         peer.receipt("s1")?;
@@ -119,11 +122,14 @@ pub(super) const CASES: &[Case] = &[
         has(&peer.message()?, "subscription", "0")
     }),
     variant("S10-ACK-001", "ack", |lab| {
+        lab.needs_receipts()?;
         let (mut peer, _) = of_1_0(lab)?;
         peer.send(lab.fill("SUBSCRIBE\nid:0\ndestination:{dest}\nack:client\nreceipt:s1\n\n\0"));
         peer.receipt("s1")?;
         peer.send(lab.fill("SEND\ndestination:{dest}\n\nx\0"));
         let message = peer.message()?;
+        // 1.0 knows no escapes.
+        id_of(&message)?;
         peer.send(format!(
             "ACK\nmessage-id:{}\nreceipt:r1\n\n\0",
             message.header("message-id").unwrap_or_default()
@@ -132,6 +138,7 @@ pub(super) const CASES: &[Case] = &[
         Ok(Outcome::Ok)
     }),
     case("S10-RCT-001", |lab| {
+        lab.needs_receipts()?;
         let (mut peer, _) = of_1_0(lab)?;
         peer.send(lab.fill("SEND\ndestination:{dest}\nreceipt:r1\n\nx\0"));
         body_is(&peer.receipt("r1")?, b"")
@@ -167,6 +174,7 @@ fn of_1_0(lab: &mut Lab) -> Result<(Peer, Frame), Outcome> {
 }
 
 fn listening_1_0(lab: &mut Lab) -> Result<Peer, Outcome> {
+    lab.needs_receipts()?;
     let (mut peer, _) = of_1_0(lab)?;
     peer.send(lab.fill("SUBSCRIBE\nid:0\ndestination:{dest}\nreceipt:s1\n\n\0"));
     peer.receipt("s1")?;
@@ -182,9 +190,11 @@ fn got_1_1(lab: &mut Lab) -> Result<(Peer, Frame), Outcome> {
     Ok((peer, message))
 }
 
-fn id_of(message: &Frame) -> String {
-    let id = message.header("message-id").unwrap_or_default();
-    id.replace('\\', "\\\\")
+fn id_of(message: &Frame) -> Result<String, Outcome> {
+    let id = message.header("message-id");
+    let id = id.ok_or_else(|| Outcome::Inconclusive(format!("no message-id: {message}")))?;
+    Ok(id
+        .replace('\\', "\\\\")
         .replace(':', "\\c")
-        .replace('\n', "\\n")
+        .replace('\n', "\\n"))
 }

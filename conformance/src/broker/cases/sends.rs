@@ -53,7 +53,7 @@ fn opaque(lab: &mut Lab, more: &str) -> Verdict {
     let dest = format!("{}{more}", lab.dest);
     let mut peer = lab.connect()?;
     let escaped = encode(&dest);
-    peer.send(format!(
+    peer.send_each(&format!(
         "SUBSCRIBE\nid:0\ndestination:{escaped}\n\n\0SEND\ndestination:{escaped}\n\nx\0"
     ));
     match peer.any(lab.scaled(SECOND * 3)) {

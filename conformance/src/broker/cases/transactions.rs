@@ -2,7 +2,7 @@
 
 use super::acks::{left, nothing_left, receive};
 use super::subscriptions::in_order;
-use super::{Case, SECOND, bodies, case, recorded, refuses, variant};
+use super::{Case, SECOND, bodies, case, recorded, recorded_each, refuses, variant};
 use crate::broker::lab::Lab;
 use crate::broker::peer::Peer;
 use crate::grade::{Outcome, Verdict};
@@ -18,7 +18,7 @@ pub(super) const CASES: &[Case] = &[
         refuses(lab, "ABORT\nreceipt:r1\n\n\0")
     }),
     case("S12-TXN-002", |lab| {
-        recorded(
+        recorded_each(
             lab,
             "BEGIN\ntransaction:t1\n\n\0BEGIN\ntransaction:t1\nreceipt:r1\n\n\0",
         )
@@ -84,8 +84,8 @@ pub(super) const CASES: &[Case] = &[
         let mut consumer = lab.consumer()?;
         let mut peer = begun(lab)?;
         finish(lab, &mut peer, "COMMIT")?;
-        peer.send(
-            lab.fill("BEGIN\ntransaction:t1\n\n\0SEND\ndestination:{dest}\ntransaction:t1\n\n3\0"),
+        peer.send_each(
+            &lab.fill("BEGIN\ntransaction:t1\n\n\0SEND\ndestination:{dest}\ntransaction:t1\n\n3\0"),
         );
         finish(lab, &mut peer, "COMMIT")?;
         in_order(&bodies(&consumer.messages(3)?), &["1", "2", "3"])

@@ -2,36 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use hobnail_mock_broker::{MockBroker, Scenario};
+mod hostile;
+mod support;
+mod wrong;
+
 use serde_json::Value;
 use std::net::TcpListener;
-use std::process::{Command, Output};
-
-fn judge(args: &[&str]) -> Output {
-    let program = env!("CARGO_BIN_EXE_stomp-conformance");
-    Command::new(program).args(args).output().unwrap()
-}
-
-/// The exit code, and all that was printed.
-fn told(args: &[&str]) -> (i32, String) {
-    let output = judge(args);
-    let mut text = String::from_utf8(output.stdout).unwrap();
-    text.push_str(&String::from_utf8(output.stderr).unwrap());
-    (output.status.code().unwrap(), text)
-}
-
-fn broker(scenario: &str) -> MockBroker {
-    MockBroker::start(Scenario::from_json(scenario).unwrap()).unwrap()
-}
-
-/// The ids of cases with a grade.
-fn graded(report: &Value, grade: &str) -> Vec<String> {
-    let cases = report["cases"].as_array().unwrap().iter();
-    let cases = cases.filter(|c| c["grade"] == grade);
-    cases
-        .map(|c| format!("{}: {}", c["id"].as_str().unwrap(), c["observed"]))
-        .collect()
-}
+use support::{broker, graded, told};
 
 #[test]
 fn the_reference_breaks_no_rule() {
@@ -77,64 +54,6 @@ fn the_reference_breaks_no_rule() {
     let hex: String = b"s3cr3t-p".iter().map(|o| format!("{o:02x}")).collect();
     assert!(!all.contains(&hex), "a secret in a wire log");
     std::fs::remove_dir_all(folder).unwrap();
-}
-
-/// What a broken broker fails, of these cases, and nothing else.
-fn fails(scenario: &str, select: &[&str], wanted: &[&str]) {
-    let broker = broker(scenario);
-    let (folder, url) = (std::env::temp_dir(), broker.url());
-    let file = folder.join(format!(
-        "wrong-{}-{}.json",
-        std::process::id(),
-        broker.port()
-    ));
-    let mut args = vec![
-        "broker",
-        &url,
-        "--time-scale=1",
-        "--json",
-        file.to_str().unwrap(),
-    ];
-    args.extend_from_slice(select);
-    let (exit, text) = told(&args);
-    let report: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-    std::fs::remove_file(file).unwrap();
-    let cases = report["cases"].as_array().unwrap().iter();
-    let failed: Vec<&str> = cases
-        .filter(|c| c["grade"] == "FAILED")
-        .map(|c| c["id"].as_str().unwrap())
-        .collect();
-    assert_eq!(failed, wanted, "{text}");
-    assert_eq!(exit, i32::from(!wanted.is_empty()), "{text}");
-}
-
-#[test]
-fn a_broker_that_keeps_the_connection_after_error() {
-    let scenario = r#"{"rules":[{"on":{"recv":"SEND","match":{"receipt":"r1"}},"times":"inf","do":[
-        {"error":{"message":"no","close":false}}]}]}"#;
-    fails(
-        scenario,
-        &["S12-ERR-002/send", "S12-SND-001", "S12-FRM-010"],
-        &["S12-ERR-002/send"],
-    );
-}
-
-#[test]
-fn a_broker_that_answers_a_wrong_receipt() {
-    let scenario = r#"{"rules":[{"on":{"send":"RECEIPT","match":{"receipt-id":"r1"}},"times":"inf","do":[
-        {"set":{"receipt-id":"r 1"}},"pass"]}]}"#;
-    fails(scenario, &["S12-RCT-101", "S12-SUB-005"], &["S12-RCT-101"]);
-}
-
-#[test]
-fn a_broker_that_masks_its_frames() {
-    let scenario =
-        r#"{"rules":[{"conn":"5+","on":"connected","times":"inf","do":[{"ws":{"mask":true}}]}]}"#;
-    fails(
-        scenario,
-        &["WS-FRM-003", "S12-FRM-002"],
-        &["WS-FRM-003/passive"],
-    );
 }
 
 #[test]
