@@ -2,6 +2,7 @@
 
 mod acks;
 mod attempt;
+mod choices;
 mod conflict;
 mod dialects;
 mod driven;
@@ -11,8 +12,10 @@ mod lifetime;
 mod loss;
 mod oauth2;
 mod overflow;
+mod overload;
 mod pause;
 mod publish;
+mod recovery;
 mod refusals;
 mod rotation;
 mod round_trip;
