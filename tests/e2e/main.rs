@@ -4,6 +4,7 @@ mod acks;
 mod attempt;
 mod choices;
 mod conflict;
+mod coverage;
 mod dialects;
 mod driven;
 mod endpoints;

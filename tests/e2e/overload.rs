@@ -7,7 +7,7 @@ use hobnail::{
     auth::{Token, TokenReason},
     config::{Overflow, Priority, QueueLimits},
 };
-use hobnail_mock_broker::{MockBroker, Rule, Scenario, error, recv};
+use hobnail_mock_broker::{MockBroker, Rule, Scenario, act, recv, script::RawAs};
 use hobnail_tests::{SOON, broker, client, event, start, until};
 
 const fn four(overflow: Overflow) -> QueueLimits {
@@ -123,9 +123,12 @@ fn a_backlog_in_messaging_does_not_hold_up_voice() {
 /// A session that is suspended until a token is given.
 fn suspended(request: impl FnOnce(&Handle)) -> (MockBroker, Handle, mpsc::Sender<()>) {
     // A storm that goes on after the 401: the broker only says it.
+    let says = "ERROR\nmessage:401 token expired\ncode:401\n\n\0";
     let expires = Rule::on(recv("SEND").matching("destination", "/queue/expire"));
-    let scenario = Scenario::builder().receipt_id_header(true);
-    let scenario = scenario.rule(expires.then(error(401).keep_open()));
+    let scenario = Scenario::builder()
+        .receipt_id_header(true)
+        .rule(expires.then(act::raw(says, RawAs::Text)))
+        .rule(Rule::on(recv("CONNECT").nth(2)).then(act::rebind()));
     let broker = start(scenario.build());
     let (give, given) = mpsc::channel();
     let given = std::sync::Mutex::new(given);
