@@ -65,9 +65,15 @@ struct Pages {
     rotations: u64,
     conflicts: u64,
     wrong: Vec<String>,
+    /// The clients are being closed: how that ends is theirs.
+    closing: bool,
 }
 
 impl Books {
+    pub(crate) fn closing(&self) {
+        self.pages().closing = true;
+    }
+
     pub(crate) fn sent(&self, id: String, destination: &'static str, fate: Fate) {
         self.pages().sent.insert(id, Sent { destination, fate });
     }
@@ -99,7 +105,7 @@ impl Books {
             pages.rotations += 1;
         } else if let Event::Conflict { .. } = event {
             pages.conflicts += 1;
-        } else if let Event::Closed { cause: Some(e) } = event {
+        } else if let (Event::Closed { cause: Some(e) }, false) = (event, pages.closing) {
             pages.wrong.push(format!("{who} gave up: {e}"));
         } else if let Event::Gap {
             subscription,

@@ -105,13 +105,12 @@ fn span(from: u64, to: u64) -> std::ops::RangeInclusive<Duration> {
 }
 
 /// Signals, and how often each is given beside the others.
-const SIGNALS: [(&str, u64); 22] = [
+const SIGNALS: [(&str, u64); 21] = [
     ("split-1", 2),
     ("split-7", 2),
     ("fragment", 2),
     ("join", 2),
     ("binary", 2),
-    ("slow", 1),
     ("plain", 4),
     ("fin", 4),
     ("fin-within", 4),
@@ -139,7 +138,6 @@ fn signal(name: &str, draw: &mut Draw) -> Rule {
         "fragment" => rule.then(act::frag_every(1 + draw.below(40) as usize).ping_between()),
         "join" => rule.then(act::join(3, Duration::from_millis(20))),
         "binary" => rule.then(act::message_type(Kind::Binary)),
-        "slow" => rule.then(act::rate(1_000_000)),
         "fin" => rule.then(act::fin()),
         "fin-within" => rule.then(act::fin_after(1 + draw.below(120) as usize)),
         "reset" => rule.then(act::rst()),

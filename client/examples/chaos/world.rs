@@ -139,6 +139,7 @@ fn round(
     if !books.missing().is_empty() {
         books.wrong(format!("the desk: {:?}", desk.health()));
     }
+    books.closing();
     finish.store(true, Ordering::Relaxed);
     for handle in [&source, &desk] {
         if let Err(e) = handle.close() {

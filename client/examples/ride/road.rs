@@ -1,7 +1,7 @@
 //! One broker, a desk that takes calls, and publishers that make them.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     error::Error,
     sync::{
         Arc,
@@ -17,7 +17,7 @@ use hobnail::{
     config::Backoff,
 };
 use hobnail_mock_broker::{
-    MockBroker, Note, OnExpiry, Rule, Scenario, What, act,
+    Frame, MockBroker, Note, OnExpiry, Rule, Scenario, What, act,
     on::{self},
     script::Direction,
 };
@@ -31,7 +31,7 @@ const QUEUE: &str = "/queue/calls";
 /// A token's life. Real ones live an hour; nothing else is different.
 const TOKEN_LIFE: Duration = Duration::from_secs(6);
 /// What a token endpoint takes to answer.
-const TOKEN_DELAY: Duration = Duration::from_millis(250);
+const TOKEN_DELAY: Duration = Duration::from_millis(300);
 /// Between two calls of one publisher.
 const PACE: Duration = Duration::from_millis(4);
 const PUBLISHERS: u64 = 2;
@@ -107,6 +107,36 @@ impl Road {
     /// A second client with the desk's name: 409 for both.
     pub(crate) fn intrude(&self) -> Result<Client, hobnail::Error> {
         connect(&self.broker, "desk")
+    }
+
+    /// How far the broker's transcript has come.
+    pub(crate) fn moment(&self) -> u64 {
+        let last = self.broker.transcript().pop();
+        last.map_or(0, |entry| entry.seq)
+    }
+
+    /// From each ERROR 401 since then to the first frame that followed the new
+    /// CONNECT on the same connection, as the broker saw it.
+    pub(crate) fn interruptions(&self, since: u64) -> Vec<Duration> {
+        let mut refused = BTreeMap::new();
+        let mut gaps = Vec::new();
+        for entry in self.broker.transcript() {
+            let is_401 = |f: &Frame| f.command == "ERROR" && f.header("code") == Some("401");
+            if entry.seq > since && entry.sent().is_some_and(is_401) {
+                refused.insert(entry.conn, (entry.at, false));
+            } else if let Some(frame) = entry.received() {
+                let Some((at, is_bound)) = refused.get_mut(&entry.conn) else {
+                    continue;
+                };
+                if frame.command == "CONNECT" {
+                    *is_bound = true;
+                } else if *is_bound {
+                    gaps.push(entry.at - *at);
+                    refused.remove(&entry.conn);
+                }
+            }
+        }
+        gaps
     }
 
     /// Waits until all has arrived, and closes.

@@ -26,12 +26,15 @@ pub(crate) fn all(roads: &[Road], timeline: &Timeline) -> Result<()> {
     signal(roads, "plain");
 
     timeline.headline("tokens end mid-stream: 401, CONNECT on the same socket with the held one");
+    let began: Vec<_> = roads.iter().map(Road::moment).collect();
     let before = counts(roads, |road| road.ledger.rotations());
     until(roads, "a rotation of each session", |i, road| {
         road.ledger.rotations() >= before[i] + 2
     })?;
+    interruptions(roads, &began, timeline, "with the token that was held")?;
 
     timeline.headline("a token is revoked with the one that was held: 401, fetched anew");
+    let began: Vec<_> = roads.iter().map(Road::moment).collect();
     let before = counts(roads, |road| road.ledger.rotations());
     for road in roads {
         road.broker.expire_token("desk");
@@ -39,6 +42,7 @@ pub(crate) fn all(roads: &[Road], timeline: &Timeline) -> Result<()> {
     until(roads, "a new token", |i, road| {
         road.ledger.rotations() > before[i]
     })?;
+    interruptions(roads, &began, timeline, "with a fetch of 300 ms")?;
 
     timeline.headline("a second client with the same name: 409 for both");
     let before = counts(roads, |road| road.ledger.conflicts());
@@ -73,6 +77,20 @@ pub(crate) fn all(roads: &[Road], timeline: &Timeline) -> Result<()> {
             road.ledger.reconnects() >= before[i] + 2
         })?;
         calls_arrive(roads)?;
+    }
+    Ok(())
+}
+
+/// Says how long nothing came after a 401.
+fn interruptions(roads: &[Road], began: &[u64], timeline: &Timeline, how: &str) -> Result<()> {
+    until(roads, "a frame after a 401", |i, road| {
+        !road.interruptions(began[i]).is_empty()
+    })?;
+    for (road, since) in roads.iter().zip(began) {
+        let longest = road.interruptions(*since).into_iter().max();
+        let ms = longest.unwrap_or_default().as_secs_f64() * 1e3;
+        let text = format!("{ms:.1} ms from ERROR 401 to the first frame after it, {how}");
+        timeline.line(road.name, "broker", &text);
     }
     Ok(())
 }
