@@ -176,7 +176,7 @@ fn scenario() -> Scenario {
         .auth_bearer(TOKEN_LIFE)
         .on_expiry(OnExpiry::Suspend)
         // What crosses the 401 on the wire left before the client knew.
-        .suspend_grace(Duration::from_millis(50))
+        .suspend_grace(Duration::from_millis(150))
         .single_session(true)
         .receipt_id_header(true)
         .max_deliveries(1000)

@@ -42,7 +42,7 @@ pub(crate) fn all(roads: &[Road], timeline: &Timeline) -> Result<()> {
     until(roads, "a new token", |i, road| {
         road.ledger.rotations() > before[i]
     })?;
-    interruptions(roads, &began, timeline, "with a fetch of 300 ms")?;
+    interruptions(roads, &began, timeline, "with all its tokens revoked")?;
 
     timeline.headline("a second client with the same name: 409 for both");
     let before = counts(roads, |road| road.ledger.conflicts());
