@@ -15,6 +15,8 @@ pub struct Dialect {
     pub reauth: Reauth,
     /// The WebSocket subprotocols offered, most wanted first.
     pub subprotocols: &'static [&'static str],
+    /// What kind of WebSocket messages carry the frames.
+    pub messages: MessageKind,
     /// Whether header values of CONNECT are escaped (STOMP says no; RabbitMQ and
     /// ActiveMQ decode them all the same).
     pub connect_escaping: bool,
@@ -40,6 +42,7 @@ impl Dialect {
         receipt_header: ReceiptHeader::Receipt,
         reauth: Reauth::Redial,
         subprotocols: &["v12.stomp", "v11.stomp"],
+        messages: MessageKind::Text,
         connect_escaping: false,
         ack_subscription: false,
         subscription_errors: false,
@@ -97,6 +100,18 @@ impl Dialect {
         }
     }
 
+    /// The same dialect in BINARY WebSocket messages, as bridges from WebSocket
+    /// to TCP want them. Such a bridge knows no subprotocol of STOMP either:
+    /// websockify, for one, is spoken to with
+    /// `Dialect::ACTIVEMQ.with_binary_messages().with_subprotocols(&[])`.
+    #[must_use]
+    pub const fn with_binary_messages(self) -> Self {
+        Self {
+            messages: MessageKind::Binary,
+            ..self
+        }
+    }
+
     /// The same dialect with the subscription named in ACK and NACK.
     #[must_use]
     pub const fn with_ack_subscription(self) -> Self {
@@ -127,6 +142,15 @@ impl Default for Dialect {
     fn default() -> Self {
         Self::STOMP
     }
+}
+
+/// What kind of WebSocket messages carry the frames; what arrives may be either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageKind {
+    /// TEXT; BINARY for a frame that is not UTF-8.
+    Text,
+    /// BINARY.
+    Binary,
 }
 
 /// The octet of an outgoing heart-beat (STOMP 1.2 §Heart-beating says EOL).

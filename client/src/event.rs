@@ -141,4 +141,6 @@ pub struct Connected {
     pub beats_in: Option<Duration>,
     /// The number of this connection, from 1.
     pub connection: u64,
+    /// The URL of the endpoint, without the query.
+    pub endpoint: String,
 }

@@ -65,7 +65,7 @@ fn binary_bodies_as_text_messages_are_an_error_that_names_the_cure() {
     let messages = handle.subscribe(queue).unwrap();
     handle.send(queue).body(b"\xff\xfe\x80").publish().unwrap();
 
-    let cause = crate::broker::event(&handle, |event| match event {
+    let cause = crate::events::event(&handle, |event| match event {
         Event::Disconnected { cause, .. } => Some(cause),
         _ => None,
     });

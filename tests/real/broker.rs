@@ -2,11 +2,11 @@
 
 use std::{
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hobnail::{
-    Client, Dialect, Event, Handle, Message, Subscription,
+    Client, Dialect, Message, Subscription,
     config::{Backoff, Builder},
 };
 use hobnail_tests::rabbitmq::{FrameKind, RabbitMq};
@@ -28,6 +28,17 @@ pub(crate) fn breakable() -> MutexGuard<'static, RabbitMq> {
     // The test before may have failed while it was down.
     node.restart();
     node
+}
+
+/// Three nodes of one cluster that tests may break, one test at a time.
+pub(crate) fn cluster() -> MutexGuard<'static, Vec<RabbitMq>> {
+    static NODES: LazyLock<Mutex<Vec<RabbitMq>>> =
+        LazyLock::new(|| Mutex::new(RabbitMq::start_cluster(3)));
+    let nodes = NODES.lock().unwrap_or_else(PoisonError::into_inner);
+    for node in &*nodes {
+        node.restart();
+    }
+    nodes
 }
 
 /// A client of a node, that does not wait long before it connects again.
@@ -71,18 +82,6 @@ impl Source for Client {
 impl Source for &Subscription {
     fn next_within(&mut self, limit: Duration) -> Option<Message> {
         self.recv_timeout(limit).unwrap()
-    }
-}
-
-/// Waits for the next event that is wanted; what comes before it is dropped.
-pub(crate) fn event<T>(handle: &Handle, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
-    let (events, deadline) = (handle.events(), Instant::now() + LIMIT);
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let event = events.recv_timeout(left).expect("the event comes in time");
-        if let Some(found) = wanted(event) {
-            return found;
-        }
     }
 }
 

@@ -1,41 +1,17 @@
 //! Connections that end, and what the client makes of it.
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
-    time::{Duration, Instant},
-};
-
-use hobnail::{AckMode, Error, Event, Handle, LinkError, Misuse};
+use hobnail::{AckMode, Error, LinkError, Misuse};
 use hobnail_tests::rabbitmq::RabbitMq;
 
-use crate::broker::{LIMIT, Source, breakable, client_of, event, is_redelivered};
+use crate::{
+    broker::{Source, breakable, client_of, is_redelivered},
+    events::{connected, disconnected, restored},
+    load::{Load, Numbers},
+};
 
 /// RabbitMQ ends sessions with code 1000 whatever went wrong.
 fn close_all(node: &RabbitMq) {
     node.ctl(&["close_all_connections", "closed by a test"]);
-}
-
-fn disconnected(handle: &Handle) -> (Error, Option<Duration>) {
-    event(handle, |event| match event {
-        Event::Disconnected { cause, retry_in } => Some((cause, retry_in)),
-        _ => None,
-    })
-}
-
-fn connected(handle: &Handle, connection: u64) {
-    event(handle, |event| match event {
-        Event::Connected(c) => (c.connection == connection).then_some(()),
-        _ => None,
-    });
-}
-
-fn restored(handle: &Handle) -> String {
-    event(handle, |event| match event {
-        Event::Restored { subscription } => Some(subscription),
-        Event::Disconnected { .. } | Event::Refused { .. } => panic!("{event:?}"),
-        _ => None,
-    })
 }
 
 #[test]
@@ -114,88 +90,39 @@ fn a_transaction_ends_with_its_connection() {
     handle.close().unwrap();
 }
 
-/// Numbers are published all the while, each until it is confirmed; none that
-/// was confirmed may be missing, though some may come twice.
 #[test]
 fn a_killed_broker_is_survived() {
     let node = breakable();
     let handle = client_of(node.url()).connect().unwrap().spawn().unwrap();
     let queue = "/queue/killed";
-    let numbers = handle.subscription(queue).ack(AckMode::ClientIndividual);
-    let numbers = numbers.subscribe().unwrap();
+    let mut numbers = Numbers::of(&handle, queue);
     let topic = handle.subscribe("/topic/killed").unwrap();
     connected(&handle, 1);
+    let load = Load::start(&handle, queue);
+    numbers.read_more(&load, 20);
 
-    let confirmed = AtomicU32::new(0);
-    let enough = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let publisher = handle.clone();
-        let (confirmed, enough) = (&confirmed, &enough);
-        let publishing = scope.spawn(move || {
-            while !enough.load(Ordering::SeqCst) {
-                let number = confirmed.load(Ordering::SeqCst).to_string();
-                let publish = publisher.send(queue).body(&number).replay();
-                let publish = publish.header("persistent", "true").timeout(LIMIT);
-                publish.publish().unwrap();
-                confirmed.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-        // Whatever fails below, the publisher must end.
-        let _stop = Stop(enough);
+    node.kill();
+    let (cause, retry_in) = disconnected(&handle);
+    let Error::Link(cause) = cause else {
+        panic!("{cause:?}");
+    };
+    assert!(
+        matches!(*cause, LinkError::Lost(_) | LinkError::Io { .. }),
+        "{cause:?}"
+    );
+    assert!(retry_in.is_some());
+    node.restart();
+    // Attempts in between are refused, and say so before the one that is not.
+    connected(&handle, 2);
+    assert_eq!(restored(&handle), numbers.id());
+    assert_eq!(restored(&handle), topic.id());
 
-        let mut seen = BTreeSet::new();
-        read_until(&numbers, &mut seen, 20);
-        node.kill();
-        let (cause, retry_in) = disconnected(&handle);
-        let Error::Link(cause) = cause else {
-            panic!("{cause:?}");
-        };
-        assert!(
-            matches!(*cause, LinkError::Lost(_) | LinkError::Io { .. }),
-            "{cause:?}"
-        );
-        assert!(retry_in.is_some());
-        node.restart();
-        // Attempts in between are refused, and say so before the one that is not.
-        connected(&handle, 2);
-        assert_eq!(restored(&handle), numbers.id());
-        assert_eq!(restored(&handle), topic.id());
-
-        let before = confirmed.load(Ordering::SeqCst);
-        read_until(&numbers, &mut seen, before + 20);
-        enough.store(true, Ordering::SeqCst);
-        publishing.join().unwrap();
-        read_until(&numbers, &mut seen, confirmed.load(Ordering::SeqCst));
-    });
-
+    numbers.read_more(&load, 20);
+    let confirmed = load.stop();
+    numbers.read_until(confirmed);
     let publish = handle.send("/topic/killed").body("still here").receipt();
     publish.publish().unwrap();
     assert_eq!((&topic).text(), "still here");
     assert_eq!(handle.metrics().unwrap().connections, 2);
     handle.close().unwrap();
-}
-
-/// Reads and acknowledges until all numbers below this one were seen.
-fn read_until(numbers: &hobnail::Subscription, seen: &mut BTreeSet<u32>, end: u32) {
-    let deadline = Instant::now() + LIMIT;
-    while !(0..end).all(|number| seen.contains(&number)) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let message = { numbers }.next_within(left);
-        let message = message.unwrap_or_else(|| panic!("{end} numbers, of {seen:?}"));
-        seen.insert(message.text().unwrap().parse().unwrap());
-        match message.ack() {
-            // The connection ended meanwhile; it comes again.
-            Ok(()) | Err(Error::Misuse(Misuse::StaleDelivery)) => {}
-            Err(e) => panic!("{e}"),
-        }
-    }
-}
-
-/// Tells the publisher to end.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
 }

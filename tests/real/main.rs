@@ -1,4 +1,5 @@
-//! Tests against a real RabbitMQ, over its Web-STOMP plugin.
+//! Tests against real brokers: RabbitMQ with its Web-STOMP plugin, alone and in a
+//! cluster, and ActiveMQ behind a bridge.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,11 +8,16 @@
 )]
 
 mod acknowledge;
+mod activemq;
 mod body;
 mod broker;
 mod close;
+mod cluster;
 mod connect;
+mod events;
+mod frozen;
 mod heart_beat;
+mod load;
 mod loss;
 mod proxy;
 mod publish;

@@ -3,12 +3,15 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use hobnail::{AckMode, Client, Error, Event, Handle, config::Builder};
+use hobnail::{AckMode, Client, Error, config::Builder};
 use hobnail_mock_broker::{
     Entry, Listen, MockBroker, Rule, Scenario, Upstream, What, act, recv, sending,
 };
 
-use crate::broker::{LIMIT, Source, breakable, client_of, event, is_redelivered, shared};
+use crate::{
+    broker::{LIMIT, Source, breakable, client_of, is_redelivered, shared},
+    events::connected,
+};
 
 fn proxy(scenario: Scenario) -> MockBroker {
     MockBroker::proxy(&shared().url(), scenario).unwrap()
@@ -58,13 +61,6 @@ fn a_session_passes_as_if_there_were_no_proxy() {
     let Err(Error::Auth(_) | Error::Broker(_)) = stranger else {
         panic!("{stranger:?}");
     };
-}
-
-fn connected(handle: &Handle, connection: u64) {
-    event(handle, |event| match event {
-        Event::Connected(c) => (c.connection == connection).then_some(()),
-        _ => None,
-    });
 }
 
 #[test]

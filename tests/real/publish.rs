@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use hobnail::{Error, Event};
 
-use crate::broker::{Source, client, event};
+use crate::{
+    broker::{Source, client},
+    events::event,
+};
 
 #[test]
 fn a_receipt_ends_publish() {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use hobnail::config::Backoff;
 use hobnail::{AckMode, Error, Event};
 
-use crate::broker::{Source, client, event, shared};
+use crate::{
+    broker::{Source, client, shared},
+    events::event,
+};
 
 #[test]
 fn messages_come_in_order_to_the_thread_that_drives_the_client() {

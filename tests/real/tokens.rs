@@ -2,22 +2,22 @@
 //! on, and is closed at the first permission that has to be looked up.
 
 use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
 use hobnail::{
-    AckMode, AuthError, Error, Event, LinkError,
+    AuthError, Error, Event, LinkError,
     auth::{Token, TokenReason},
     config::Rotate,
 };
 use hobnail_tests::rabbitmq::RabbitMq;
 
-use crate::broker::{LIMIT, client_of, event};
+use crate::{
+    broker::client_of,
+    events::event,
+    load::{Load, Numbers},
+};
 
 /// The node that takes tokens.
 fn node() -> &'static RabbitMq {
@@ -75,49 +75,24 @@ fn a_session_whose_token_ended_dies_without_a_word() {
     handle.close().unwrap();
 }
 
-/// Numbers are published all the while, each until it is confirmed; all of them
-/// come, and the sessions never die.
+/// Several rotations while numbers are published, each until it is confirmed: all
+/// of them come, and the sessions never die.
 #[test]
 fn planned_rotations_under_load_lose_nothing() {
     let client = client_of(node().url()).token_source(source);
     let client = client.rotate(Rotate::Planned);
     let handle = client.connect().unwrap().spawn().unwrap();
     let queue = "/queue/jwt-load";
-    let numbers = handle.subscription(queue).ack(AckMode::ClientIndividual);
-    let numbers = numbers.subscribe().unwrap();
+    let mut numbers = Numbers::of(&handle, queue);
+    let load = Load::start(&handle, queue);
 
-    let enough = Arc::new(AtomicBool::new(false));
-    let publisher = {
-        let (handle, enough) = (handle.clone(), Arc::clone(&enough));
-        std::thread::spawn(move || {
-            let mut confirmed = 0_u32;
-            while !enough.load(Ordering::SeqCst) {
-                let number = confirmed.to_string();
-                let publish = handle.send(queue).body(&number).replay().timeout(LIMIT);
-                publish.publish().unwrap();
-                confirmed += 1;
-            }
-            confirmed
-        })
-    };
-    let (mut seen, mut twice) = (BTreeSet::new(), 0);
-    let mut read = |limit: Duration| {
-        let Some(message) = numbers.recv_timeout(limit).unwrap() else {
-            return seen.len();
-        };
-        let number: u32 = message.text().unwrap().parse().unwrap();
-        twice += u32::from(!seen.insert(number));
-        // Refused if its session has ended; it comes again.
-        let _ = message.ack();
-        seen.len()
-    };
     let events = handle.events();
     let (mut rotations, mut losses) = (0, 0);
     let deadline = Instant::now() + 6 * LIFE;
     while rotations < 3 {
         assert!(Instant::now() < deadline, "only {rotations} rotations");
-        read(Duration::from_millis(100));
-        while let Some(event) = events.recv_timeout(Duration::ZERO) {
+        numbers.read(Duration::from_millis(100));
+        while let Some(event) = events.try_recv() {
             rotations += u32::from(matches!(event, Event::Rotating));
             losses += u32::from(matches!(event, Event::Disconnected { .. }));
         }
@@ -125,12 +100,9 @@ fn planned_rotations_under_load_lose_nothing() {
     // A permission that has to be looked up, 55 s after the first token began.
     let fresh = handle.subscribe("/queue/jwt-after").unwrap();
     fresh.unsubscribe().unwrap();
-    enough.store(true, Ordering::SeqCst);
-    let confirmed = publisher.join().unwrap() as usize;
-    let deadline = Instant::now() + LIMIT;
-    while read(Duration::from_secs(1)) < confirmed {
-        assert!(Instant::now() < deadline, "some of {confirmed} are missing");
-    }
+    let confirmed = load.stop();
+    numbers.read_until(confirmed);
+    let twice = numbers.twice();
     println!("{confirmed} confirmed and delivered, {twice} of them twice, {rotations} rotations");
     assert_eq!(losses, 0);
     handle.close().unwrap();

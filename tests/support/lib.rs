@@ -5,8 +5,10 @@
     reason = "a test names what it expects, and all else fails it"
 )]
 
+pub mod activemq;
 mod client;
 pub mod http;
+mod kept;
 mod peer;
 pub mod rabbitmq;
 mod transcript;

@@ -1,22 +1,25 @@
-//! A real RabbitMQ node, that lives as long as this process and no longer.
+//! Real RabbitMQ nodes, alone or in a cluster.
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::Write,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use data_encoding::BASE64URL_NOPAD;
 
-/// A node with Web-STOMP on loopback ports of its own. The script that started
-/// it ends it when its standard input ends: with this value, or with this
-/// process, however that ends.
+use crate::kept::{Kept, fact, signal, watch};
+
+/// A node with Web-STOMP on loopback ports of its own, that ends with this value
+/// or with this process.
 #[derive(Debug)]
 pub struct RabbitMq {
+    kept: Arc<Kept>,
     folder: PathBuf,
-    _keeper: Child,
+    name: String,
 }
 
 /// What kind of WebSocket message the node sends (`web_stomp.ws_frame`).
@@ -47,25 +50,26 @@ impl RabbitMq {
             FrameKind::Text => "text",
             FrameKind::Binary => "binary",
         };
-        let mut keeper = Command::new(SCRIPT)
-            .args(["keep", kind])
-            .args(more)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the broker script runs");
-        let mut folder = String::new();
-        BufReader::new(keeper.stdout.take().expect("it is piped"))
-            .read_line(&mut folder)
-            .expect("the broker script prints text");
-        assert!(
-            !folder.is_empty(),
-            "no RabbitMQ came up; is it installed? ({SCRIPT} install)"
-        );
+        let kept = Kept::start(SCRIPT, &[&["keep", kind], more].concat());
         Self {
-            folder: folder.trim_end().into(),
-            _keeper: keeper,
+            folder: kept.folder().to_owned(),
+            kept: Arc::new(kept),
+            name: "hobnail".into(),
         }
+    }
+
+    /// Starts so many nodes that form one cluster, and waits until it stands.
+    /// They take JSON web tokens, too, all the same.
+    #[must_use]
+    pub fn start_cluster(nodes: usize) -> Vec<Self> {
+        let kept = Kept::start(SCRIPT, &["keep-cluster", &nodes.to_string()]);
+        let kept = Arc::new(kept);
+        let node = |n: usize| Self {
+            folder: kept.folder().join(n.to_string()),
+            kept: Arc::clone(&kept),
+            name: format!("hobnail{n}"),
+        };
+        (1..=nodes).map(node).collect()
     }
 
     /// Its `ws://` URL.
@@ -106,35 +110,38 @@ impl RabbitMq {
 
     /// Ends the node as a crash would.
     pub fn kill(&self) {
-        self.script("kill", &[]);
+        self.end("KILL");
+    }
+
+    /// Ends the node with a signal, and waits until it is gone.
+    pub fn end(&self, signal: &str) {
+        self.kept.run("end", &self.folder, &[signal]);
     }
 
     /// Starts the node again, with its data and on its ports, unless it runs.
     pub fn restart(&self) {
-        self.script("start", &[]);
+        self.kept.run("start", &self.folder, &[]);
+    }
+
+    /// The node does nothing more until it is told to go on.
+    pub fn freeze(&self) {
+        signal(&self.folder.join("pid"), "STOP");
+    }
+
+    /// The node goes on.
+    pub fn thaw(&self) {
+        signal(&self.folder.join("pid"), "CONT");
     }
 
     /// Runs `rabbitmqctl` and waits for its success.
     pub fn ctl(&self, arguments: &[&str]) {
-        self.script("ctl", arguments);
-    }
-
-    fn script(&self, command: &str, arguments: &[&str]) {
-        let status = Command::new(SCRIPT)
-            .arg(command)
-            .arg(&self.folder)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .status()
-            .expect("the broker script runs");
-        assert!(status.success(), "{command} {arguments:?}: {status}");
+        self.kept.run("ctl", &self.folder, arguments);
     }
 
     fn fact(&self, name: &str) -> String {
-        let facts = fs::read_to_string(self.folder.join("node")).expect("the node is described");
-        let fact = facts.lines().find_map(|line| line.strip_prefix(name));
-        fact.expect("the fact is told").to_owned()
+        let log = format!("log/{}@localhost.log", self.name);
+        watch(&format!("RabbitMQ {}", self.name), self.folder.join(log));
+        fact(&self.folder, name)
     }
 }
 

@@ -154,6 +154,7 @@ impl Core {
             beats_out: self.beats.out(),
             beats_in: self.beats.incoming(),
             connection: self.epoch,
+            endpoint: self.endpoints.current().to_string(),
         })));
         for waiter in std::mem::take(&mut self.connect_waiters) {
             self.reply(waiter, Ok(Reply::Done));

@@ -444,7 +444,7 @@ impl Link {
         let peer = stream.socket().peer();
         log::debug!("WebSocket with {peer} is up, subprotocol {subprotocol:?}");
         if let State::Upgrading(s) = mem::replace(&mut self.state, State::Dead) {
-            let ws = Ws::new(s.0, answer.leftover, self.config.limits.frame);
+            let ws = Ws::new(s.0, answer.leftover, &self.config);
             self.state = State::Up(Box::new(ws));
         }
         Ok(Some(Upgraded { subprotocol, peer }))

@@ -21,7 +21,7 @@ use tungstenite::{
 };
 
 use super::{frames::Frames, stream::Stream};
-use crate::error::LinkError;
+use crate::{config::Config, dialect::MessageKind, error::LinkError};
 
 /// The largest WebSocket frame that is sent; larger messages are fragmented.
 const FRAGMENT: usize = 64 << 10;
@@ -45,6 +45,7 @@ pub(super) struct Ws {
     context: WebSocketContext,
     wire: Wire,
     frames: Frames,
+    kind: MessageKind,
     /// Messages that are not frames yet, or not wholly.
     queue: VecDeque<Outgoing>,
     closing: Closing,
@@ -84,8 +85,9 @@ enum Closing {
 
 impl Ws {
     /// Takes over a connection whose upgrade is done; `leftover` followed it.
-    pub(super) fn new(stream: Stream, leftover: Vec<u8>, frame_limit: usize) -> Self {
-        let limit = frame_limit.saturating_add(MESSAGE_EXTRA);
+    pub(super) fn new(stream: Stream, leftover: Vec<u8>, config: &Config) -> Self {
+        let limit = config.limits.frame.saturating_add(MESSAGE_EXTRA);
+        let kind = config.dialect.messages;
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
@@ -103,6 +105,7 @@ impl Ws {
                 sent: 0,
             },
             frames: Frames::default(),
+            kind,
             queue: VecDeque::new(),
             closing: Closing::No,
             dry: false,
@@ -170,12 +173,13 @@ impl Ws {
         ))
     }
 
-    /// Queues one message. TEXT if it is UTF-8: brokers that tell the two
-    /// apart expect TEXT, and RFC 6455 §5.6 forbids anything else in it.
+    /// Queues one message. TEXT if it is UTF-8 and nothing else is wanted:
+    /// brokers that tell the two apart expect TEXT, and RFC 6455 §5.6 forbids
+    /// anything else in it.
     pub(super) fn send(&mut self, message: Bytes) {
-        let data = match std::str::from_utf8(&message) {
-            Ok(_) => Data::Text,
-            Err(_) => Data::Binary,
+        let data = match self.kind {
+            MessageKind::Text if std::str::from_utf8(&message).is_ok() => Data::Text,
+            MessageKind::Text | MessageKind::Binary => Data::Binary,
         };
         self.queue.push_back(Outgoing {
             rest: message,

@@ -11,6 +11,7 @@ use tungstenite::{
 };
 
 use super::support::{Driver, LIMIT};
+use crate::dialect::Dialect;
 
 #[test]
 fn text_leaves_as_text_and_anything_else_as_binary() {
@@ -22,6 +23,23 @@ fn text_leaves_as_text_and_anything_else_as_binary() {
     });
     for message in [&b"SEND\n\n\xC3\xA4\0"[..], b"x\xFF\0", b"\n", b"\0"] {
         assert!(driver.link.wants_frame());
+        driver.link.send(message.into()).unwrap();
+    }
+    driver.drain();
+    server.join().unwrap();
+}
+
+#[test]
+fn everything_leaves_as_binary_if_that_is_wanted() {
+    let dialect = Dialect::STOMP.with_binary_messages();
+    let (mut driver, server) = Driver::up_with(
+        |config| config.dialect(dialect),
+        |mut ws| {
+            assert_eq!(ws.read().unwrap(), Message::binary(&b"SEND\n\nx\0"[..]));
+            assert_eq!(ws.read().unwrap(), Message::binary(&b"\n"[..]));
+        },
+    );
+    for message in [&b"SEND\n\nx\0"[..], b"\n"] {
         driver.link.send(message.into()).unwrap();
     }
     driver.drain();

@@ -57,12 +57,20 @@ impl Driver {
     pub(super) fn up(
         then: impl FnOnce(WebSocket<TcpStream>) + Send + 'static,
     ) -> (Self, JoinHandle<()>) {
+        Self::up_with(|config| config, then)
+    }
+
+    pub(super) fn up_with(
+        change: impl FnOnce(Builder) -> Builder,
+        then: impl FnOnce(WebSocket<TcpStream>) + Send + 'static,
+    ) -> (Self, JoinHandle<()>) {
         let (address, server) = serve(|mut s| {
             let request = read_head(&mut s);
             s.write_all(accepting(&request, "").as_bytes()).unwrap();
             then(WebSocket::from_raw_socket(s, Role::Server, None));
         });
-        let mut driver = Self::to(&format!("ws://{address}/"));
+        let builder = Builder::new(format!("ws://{address}/")).proxy(None);
+        let mut driver = Self::new(change(builder).build().unwrap());
         driver.expect_up();
         (driver, server)
     }
