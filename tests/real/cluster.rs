@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hobnail::{
-    AuthError, Error, LinkError,
+    AuthError, Error, Event, LinkError,
     auth::{Token, TokenReason},
     config::{Builder, Rotate},
 };
@@ -11,7 +11,7 @@ use hobnail_tests::rabbitmq::RabbitMq;
 
 use crate::{
     broker::{Source, client_of, cluster},
-    events::{connected, connected_to, disconnected, gap, refused, restored},
+    events::{connected, connected_to, disconnected, event, gap, refused, restored},
     load::{Load, Numbers},
 };
 
@@ -129,7 +129,10 @@ fn a_queue_whose_node_is_down_is_put_aside_until_it_is_back() {
 
     nodes[2].restart();
 
-    while restored(&handle) != lost.id() {}
+    event(&handle, |event| match event {
+        Event::Restored { subscription } => (subscription == lost.id()).then_some(()),
+        _ => None,
+    });
     let publish = handle.send(far).body("back").replay();
     publish.publish().unwrap();
     assert_eq!((&lost).text(), "back");

@@ -61,7 +61,9 @@ fn a_frozen_broker_is_survived(client: Builder, freeze: impl Fn(), thaw: impl Fn
     let attempted = load.confirmed();
     thaw();
 
-    event(&handle, |event| matches!(event, Event::Connected(_)).then_some(()));
+    event(&handle, |event| {
+        matches!(event, Event::Connected(_)).then_some(())
+    });
     assert_eq!(restored(&handle), numbers.id());
     let (_, lasted) = gap(&handle);
     assert!(lasted > FROZEN - SECOND, "{lasted:?}");

@@ -71,6 +71,7 @@ impl Core {
         self.decoder.reset();
         self.decoder.set_version(self.version);
         self.beats.heard(now);
+        self.suspects.proved = false;
         self.phase.advance(Phase::Handshaking);
         self.timers.arm(Once::Open, now + self.config.timeouts.open);
         match self.connect_frame(None) {
@@ -284,8 +285,13 @@ impl Core {
             self.timers.disarm(timer);
         }
         self.stop_beats();
+        let decided = self.intent.take();
+        let suspicion = match (&graceful, &decided) {
+            (None, None) => self.suspect(now, error),
+            (Some(_), _) | (_, Some(_)) => None,
+        };
         self.lose();
-        let intent = match (graceful, self.intent.take()) {
+        let intent = match (graceful, decided.or(suspicion)) {
             (
                 Some(Graceful {
                     rotates: Some(_), ..
@@ -416,7 +422,7 @@ impl Core {
     }
 
     /// A session ended before it was stable.
-    fn was_short(&mut self) {
+    pub(super) fn was_short(&mut self) {
         self.short_sessions = self.short_sessions.saturating_add(1);
         let sessions = self.short_sessions;
         if sessions % self.config.retry.short_sessions.max(1) == 0 {

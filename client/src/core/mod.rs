@@ -25,6 +25,7 @@ mod region;
 mod rng;
 mod rotate;
 mod subscriptions;
+mod suspects;
 mod timers;
 mod tokens;
 mod transactions;
@@ -92,9 +93,7 @@ pub struct Core {
     subscriptions: Subscriptions,
     /// Subscriptions whose SUBSCRIBE is to leave before anything else.
     replay: VecDeque<Key>,
-    /// Whether those leave one by one, each after the RECEIPT of the one before:
-    /// one of them ended a session, and the broker did not say which.
-    cautious: bool,
+    suspects: suspects::Suspects,
     transactions: Transactions,
     beats: Beats,
     endpoints: Endpoints,
@@ -176,7 +175,7 @@ impl Core {
             operations: Operations::default(),
             subscriptions: Subscriptions::default(),
             replay: VecDeque::new(),
-            cautious: false,
+            suspects: suspects::Suspects::default(),
             transactions: Transactions::default(),
             beats: Beats::new(now),
             endpoints: Endpoints::new(&config),

@@ -8,11 +8,16 @@ use crate::{error::Error, event::Event};
 
 /// The longest wait. Most brokers refuse with an ERROR, which ends the
 /// connection for all: that must become rare.
-const LONGEST: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST: Duration = Duration::from_secs(3600);
 
 impl Core {
     /// The broker refused or cancelled a subscription.
     pub(super) fn subscription_refused(&mut self, now: Instant, key: Key, error: Error) {
+        self.refused_for(now, key, error, LONGEST);
+    }
+
+    /// The same; it is asked for again after `longest` at the latest.
+    pub(super) fn refused_for(&mut self, now: Instant, key: Key, error: Error, longest: Duration) {
         let Some(subscription) = self.subscriptions.get_mut(key) else {
             return;
         };
@@ -23,7 +28,7 @@ impl Core {
         let delay = 1_u32
             .checked_shl(subscription.refusals)
             .and_then(|factor| initial.checked_mul(factor))
-            .map_or(LONGEST, |delay| delay.min(LONGEST));
+            .map_or(longest, |delay| delay.min(longest));
         self.refused_again |= subscription.refusals > 0;
         subscription.refusals = subscription.refusals.saturating_add(1);
         subscription.state = State::Quarantined;

@@ -104,6 +104,7 @@ impl Core {
             return;
         };
         self.timers.cancel(operation.timer);
+        self.suspects.proved = true;
         if let Some(left) = operation.sent {
             let took = now.saturating_duration_since(left);
             self.metrics.round_trip.add(took);
@@ -248,7 +249,7 @@ impl Core {
                 // worked before are asked for again.
                 Kind::Subscribe(key) if self.is_established(key) => {
                     self.timers.cancel(operation.timer);
-                    self.cautious = true;
+                    self.suspects.cautious = true;
                 }
                 Kind::Publish(_)
                 | Kind::Subscribe(_)

@@ -158,6 +158,13 @@ impl Subscriptions {
         }
     }
 
+    /// Those whose SUBSCRIBE has left and is not answered.
+    pub(super) fn asked(&self) -> Vec<Key> {
+        let is_it = |s: &Subscription| matches!(s.state, State::Asked(_) | State::Overdue);
+        let asked = self.all.iter().filter(|(_, s)| is_it(s));
+        asked.map(|(key, _)| *key).collect()
+    }
+
     /// How many work, of all that should.
     pub(super) fn confirmed(&self) -> (usize, usize) {
         let is_it = |s: &&Subscription| s.state == State::Confirmed;

@@ -50,7 +50,7 @@ impl Core {
             | Phase::Closing
             | Phase::Closed => return None,
         }
-        if self.cautious && self.operations.awaits_subscribe() {
+        if self.suspects.cautious && self.operations.awaits_subscribe() {
             return None;
         }
         if self.awaits_headers() {
@@ -64,7 +64,9 @@ impl Core {
                 return None;
             }
         }
-        self.cautious = false;
+        if !self.operations.awaits_subscribe() {
+            self.suspects.acquit();
+        }
         while let Some(entry) = self.pop_entry() {
             let octets = match entry {
                 Entry::Frame(outgoing) => self.release(now, outgoing),

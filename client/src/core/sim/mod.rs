@@ -26,6 +26,7 @@ mod rotate;
 mod seeds;
 mod source;
 mod subscribe;
+mod suspects;
 mod tokens;
 mod transactions;
 mod unexpected;

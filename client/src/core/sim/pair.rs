@@ -55,6 +55,8 @@ pub(super) struct Pair {
     pub(super) listening: bool,
     /// SUBSCRIBE to this is answered with an ERROR that says nothing.
     pub(super) refuse_destination: Option<&'static str>,
+    /// SUBSCRIBE to such a destination is answered with a Close 1000 and nothing else.
+    pub(super) close_upon: fn(&str) -> bool,
     /// When a link was opened, and to which host.
     pub(super) opened: Vec<(Duration, String)>,
     /// Hosts that nobody answers for, with what is told of them.
@@ -113,6 +115,7 @@ impl Pair {
             writable: true,
             listening: true,
             refuse_destination: None,
+            close_upon: |_| false,
             opened: Vec::new(),
             dead: BTreeMap::new(),
             regions_asked: Vec::new(),

@@ -341,6 +341,12 @@ impl Pair {
                 self.end_of(conn, How::Fin);
                 self.settle();
             }
+            Flight::ToBroker(_, octets) if self.closes_upon(&octets) => {
+                let reason = "STOMP died".to_owned();
+                self.fly_to_client(Flight::CloseToClient(conn, 1000, reason));
+                self.end_of(conn, How::Fin);
+                self.settle();
+            }
             Flight::ToBroker(_, octets) => {
                 self.broker(engine::Input::Message {
                     conn,
@@ -380,6 +386,15 @@ impl Pair {
             let text = String::from_utf8_lossy(octets);
             text.starts_with("SUBSCRIBE") && text.contains(&format!(":{destination}\n"))
         })
+    }
+
+    fn closes_upon(&self, octets: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(octets);
+        let mut lines = text.lines();
+        lines.next() == Some("SUBSCRIBE")
+            && lines
+                .find_map(|line| line.strip_prefix("destination:"))
+                .is_some_and(self.close_upon)
     }
 
     fn land_at_client(&mut self, conn: u64, flight: Flight) {
