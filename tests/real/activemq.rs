@@ -13,7 +13,7 @@ use hobnail::{
 use hobnail_tests::activemq::ActiveMq;
 
 use crate::{
-    broker::{Source, is_redelivered},
+    broker::{Source, is_redelivered, patient},
     events::{connected, disconnected, event, gap, restored},
     load::{Load, Numbers},
 };
@@ -41,6 +41,7 @@ pub(crate) fn client_of(broker: &ActiveMq) -> Builder {
         .login("test", "secret")
         .dialect(dialect.with_subprotocols(&[]))
         .proxy(None)
+        .timeouts(patient())
         .backoff(Backoff {
             initial: Duration::from_millis(100),
             max: Duration::from_millis(500),
@@ -233,17 +234,18 @@ fn a_transaction_is_all_or_nothing() {
 /// It ends a session whose beat is late by a moment.
 #[test]
 fn an_idle_session_is_never_late() {
-    let client = client_of(shared()).heart_beat(SECOND, SECOND);
+    const BEAT: Duration = Duration::from_secs(4);
+    let client = client_of(shared()).heart_beat(BEAT, BEAT);
     let mut client = client.connect().unwrap();
     let Some(Event::Connected(connected)) = client.poll_event() else {
         panic!("the first event is Connected");
     };
     assert_eq!(
         (connected.beats_out, connected.beats_in),
-        (Some(SECOND), Some(SECOND))
+        (Some(BEAT), Some(BEAT))
     );
     let _subscription = client.subscription("/queue/idle").subscribe().unwrap();
-    assert!(client.next_within(8 * SECOND).is_none());
+    assert!(client.next_within(4 * BEAT).is_none());
     let publish = client.send("/queue/idle").body("x").receipt();
     publish.publish().unwrap();
     assert_eq!(client.text(), "x");

@@ -7,7 +7,7 @@ use std::{
 
 use hobnail::{
     Client, Dialect, Message, Subscription,
-    config::{Backoff, Builder},
+    config::{Backoff, Builder, Timeouts},
 };
 use hobnail_tests::rabbitmq::{FrameKind, RabbitMq};
 
@@ -48,11 +48,25 @@ pub(crate) fn client_of(url: impl Into<String>) -> Builder {
         .virtual_host("/")
         .dialect(Dialect::RABBITMQ)
         .proxy(None)
+        .timeouts(patient())
         .backoff(Backoff {
             initial: Duration::from_millis(100),
             max: Duration::from_millis(500),
             ..Backoff::default()
         })
+}
+
+/// A machine that is busy with other tests is slow, and that is no failure.
+pub(crate) fn patient() -> Timeouts {
+    Timeouts {
+        resolve: LIMIT,
+        connect: LIMIT,
+        tls: LIMIT,
+        upgrade: LIMIT,
+        open: LIMIT,
+        overall: 2 * LIMIT,
+        ..Timeouts::default()
+    }
 }
 
 /// A client of the node that no test may harm.

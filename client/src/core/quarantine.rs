@@ -30,7 +30,8 @@ impl Core {
             .and_then(|factor| initial.checked_mul(factor))
             .map_or(longest, |delay| delay.min(longest));
         self.refused_again |= subscription.refusals > 0;
-        subscription.refusals = subscription.refusals.saturating_add(1);
+        // What was waited less for is not to double either.
+        subscription.refusals += u32::from(delay < longest || subscription.refusals == 0);
         subscription.state = State::Quarantined;
         subscription.silent_since.get_or_insert(now);
         let name = subscription.spec.id.clone();

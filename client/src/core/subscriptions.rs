@@ -179,13 +179,12 @@ impl Subscriptions {
             .map(|(key, s)| (*key, s))
     }
 
-    /// Those whose SUBSCRIBE is to leave (again), in order.
+    /// Those whose SUBSCRIBE is to leave (again), in order; but those that were
+    /// refused come last, for their refusal may end the connection.
     pub(super) fn unconfirmed(&self) -> std::collections::VecDeque<Key> {
-        self.all
-            .iter()
-            .filter(|(_, s)| s.state == State::Wanted)
-            .map(|(key, _)| *key)
-            .collect()
+        let wanted = self.all.iter().filter(|(_, s)| s.state == State::Wanted);
+        let (good, bad): (Vec<_>, Vec<_>) = wanted.partition(|(_, s)| s.refusals == 0);
+        good.into_iter().chain(bad).map(|(key, _)| *key).collect()
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
