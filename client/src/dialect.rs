@@ -9,6 +9,10 @@
 pub struct Dialect {
     /// The octet of an outgoing heart-beat.
     pub heart_beat: BeatOctet,
+    /// After how many hundredths of the agreed interval, at the least, a silent
+    /// broker is dead; see
+    /// [`HeartBeat::tolerance_percent`](crate::config::HeartBeat).
+    pub beat_tolerance: u32,
     /// The header that asks for a RECEIPT.
     pub receipt_header: ReceiptHeader,
     /// What follows an ERROR with code 401.
@@ -39,6 +43,7 @@ impl Dialect {
     /// The letter of STOMP 1.2. The default.
     pub const STOMP: Self = Self {
         heart_beat: BeatOctet::Eol,
+        beat_tolerance: 100,
         receipt_header: ReceiptHeader::Receipt,
         reauth: Reauth::Redial,
         subprotocols: &["v12.stomp", "v11.stomp"],
@@ -85,7 +90,11 @@ impl Dialect {
     /// It decodes escapes in CONNECT. One frame in each WebSocket message, and
     /// a heart-beat that is exactly one LF, are what every dialect here writes
     /// but [`CONTACT_CENTRE`](Self::CONTACT_CENTRE).
+    ///
+    /// After traffic its next heart-beat comes up to two intervals later, so it is
+    /// not dead before two and a half.
     pub const ACTIVEMQ: Self = Self {
+        beat_tolerance: 250,
         connect_escaping: true,
         prefetch_header: Some("activemq.prefetchSize"),
         ..Self::STOMP

@@ -250,7 +250,12 @@ fn an_idle_session_is_never_late() {
     publish.publish().unwrap();
     assert_eq!(client.text(), "x");
     let metrics = client.metrics().unwrap();
-    assert_eq!((metrics.connections, metrics.beats_late), (1, 0));
+    let events: Vec<_> = std::iter::from_fn(|| client.poll_event()).collect();
+    assert_eq!(
+        (metrics.connections, metrics.beats_late),
+        (1, 0),
+        "{events:#?}"
+    );
     client.close().unwrap();
 }
 

@@ -178,7 +178,11 @@ impl Core {
         };
         self.version = version;
         self.decoder.set_version(version);
-        self.beats.agree(now, self.config.heart_beat, theirs);
+        let mut own = self.config.heart_beat;
+        own.tolerance_percent = own
+            .tolerance_percent
+            .max(self.config.dialect.beat_tolerance);
+        self.beats.agree(now, own, theirs);
         Ok(())
     }
 

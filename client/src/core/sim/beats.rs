@@ -7,6 +7,7 @@ use hobnail_mock_broker::script::{Rule, act, on};
 use super::{app::Send, ms, pair::Pair, secs, wire::Sent};
 use crate::{
     core::{Input, Phase},
+    dialect::Dialect,
     error::{Error, LinkError},
     event::Event,
 };
@@ -41,6 +42,17 @@ fn on_an_idle_link_a_beat_leaves_before_the_interval_ends() {
     assert_eq!(p.core.metrics.beats_out, beats as u64);
     assert_eq!(p.conns, 1);
     p.finish();
+}
+
+/// ActiveMQ skips a beat if anything left in the interval before.
+#[test]
+fn a_broker_that_beats_after_two_intervals_lives_by_its_dialect() {
+    let mut p = Pair::online_with(|c| c.dialect(Dialect::ACTIVEMQ), |s| s);
+    p.half_open();
+    p.pass(secs(24));
+    assert_eq!(p.core.phase(), Phase::Online);
+    p.pass(secs(2));
+    assert_eq!(p.core.phase(), Phase::Waiting);
 }
 
 #[test]
