@@ -1,0 +1,234 @@
+//! Consumers that stand still while a storm goes on, one policy each, side by
+//! side in processes of their own: what they cost, and what the other
+//! subscription of the same client notices of it.
+//!
+//! `stall [PER_SECOND [SECONDS]]`, by default 2,000 a second for 60 s.
+
+#![expect(clippy::disallowed_methods, reason = "a measurement has a clock")]
+
+use std::{
+    env,
+    error::Error,
+    fs,
+    io::{BufRead, BufReader, Lines, Write},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use hobnail::{
+    Client, Subscription,
+    config::{Overflow, QueueLimits},
+};
+use hobnail_mock_broker::{MockBroker, Scenario};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const LIMITS: QueueLimits = QueueLimits {
+    messages: 4_000,
+    octets: 1 << 20,
+    overflow: Overflow::Pause,
+};
+
+const POLICIES: &[(&str, Overflow)] = &[
+    ("drop-oldest", Overflow::DropOldest),
+    ("drop-newest", Overflow::DropNewest),
+    ("latest-by", Overflow::LatestBy("kind")),
+    #[cfg(feature = "spill")]
+    ("spill", Overflow::Spill),
+    ("pause", Overflow::Pause),
+];
+
+fn main() -> Result<()> {
+    let args: Vec<String> = env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["consumer", policy, url, file] => consume(policy, url, file),
+        _ => measure(&args),
+    }
+}
+
+/// Starts the consumers and makes the storm.
+fn measure(args: &[String]) -> Result<()> {
+    let number = |at: usize, default: f64| match args.get(at) {
+        Some(text) => text.parse(),
+        None => Ok(default),
+    };
+    let (rate, seconds) = (number(0, 2_000.0)?, number(1, 60.0)?);
+    let broker = MockBroker::start(Scenario::builder().bounds(|b| b.transcript = 1_000).build())?;
+    let mut consumers = Vec::new();
+    for (policy, _) in POLICIES {
+        consumers.push(Consumer::start(policy, &broker.url())?);
+    }
+    let say = |what: &str| println!("{what}");
+    say("a storm that is read, to warm up");
+    storm(&broker, rate, Duration::from_secs(3));
+    for consumer in &mut consumers {
+        consumer.ask("stall")?;
+    }
+    say(&format!(
+        "{rate} events/s for {seconds} s, nobody reads them"
+    ));
+    storm(&broker, rate, Duration::from_secs_f64(seconds));
+    println!(
+        "{:>12} {:>9} {:>9} {:>9} {:>10} {:>10} {:>9} {:>21} {:>21}",
+        "policy",
+        "received",
+        "dropped",
+        "on disk",
+        "RSS before",
+        "RSS after",
+        "growth",
+        "quick before",
+        "quick meanwhile"
+    );
+    for consumer in &mut consumers {
+        println!("{}", consumer.ask("report")?);
+    }
+    println!(
+        "RSS in KiB, the bound is {}; quick: µs, median / 99 %",
+        LIMITS.octets >> 10
+    );
+    Ok(())
+}
+
+/// Publishes at a steady rate, and 100 times a second for those who are quick.
+fn storm(broker: &MockBroker, rate: f64, lasts: Duration) {
+    let began = Instant::now();
+    let mut sent = 0_u64;
+    while began.elapsed() < lasts {
+        let due = (began.elapsed().as_secs_f64() * rate) as u64;
+        while sent < due {
+            let kind = (sent % 500).to_string();
+            broker.publish("/topic/storm", &[("kind", &kind)], &[b'x'; 300]);
+            sent += 1;
+        }
+        broker.publish("/topic/quick", &[], micros().to_string().as_bytes());
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+struct Consumer {
+    child: Child,
+    orders: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+    file: std::path::PathBuf,
+}
+
+impl Consumer {
+    fn start(policy: &str, url: &str) -> Result<Self> {
+        let name = format!("hobnail-stall-{}-{policy}", std::process::id());
+        let file = env::temp_dir().join(name);
+        let mut child = Command::new(env::current_exe()?)
+            .args(["consumer", policy, url])
+            .arg(&file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let orders = child.stdin.take().ok_or("no pipe")?;
+        let answers = BufReader::new(child.stdout.take().ok_or("no pipe")?).lines();
+        let mut consumer = Self {
+            child,
+            orders,
+            answers,
+            file,
+        };
+        consumer.answer()?;
+        Ok(consumer)
+    }
+
+    fn ask(&mut self, order: &str) -> Result<String> {
+        writeln!(self.orders, "{order}")?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Result<String> {
+        Ok(self.answers.next().ok_or("a consumer has ended")??)
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        fs::remove_file(&self.file).ok();
+    }
+}
+
+fn consume(policy: &str, url: &str, file: &str) -> Result<()> {
+    let builder = Client::builder(url).proxy(None);
+    #[cfg(feature = "spill")]
+    let builder = match policy {
+        "spill" => builder.spool(hobnail::config::Spool::new(file)),
+        _ => builder,
+    };
+    let _ = file;
+    let handle = builder.connect()?.spawn()?;
+    let overflow = POLICIES.iter().find(|(name, _)| *name == policy);
+    let overflow = overflow.ok_or("no such policy")?.1;
+    let limits = QueueLimits { overflow, ..LIMITS };
+    let slow = handle.subscription("/topic/storm").id("slow").queue(limits);
+    let slow = slow.subscribe()?;
+    let quick = handle.subscribe("/topic/quick")?;
+    let (tell, latencies) = mpsc::channel();
+    thread::spawn(move || read_quick(&quick, &tell));
+    let taken = || {
+        let mut taken: Vec<u128> = latencies.try_iter().collect();
+        taken.sort_unstable();
+        match taken.len() {
+            0 => "none".to_owned(),
+            n => format!("{} / {}", taken[n / 2], taken[n * 99 / 100]),
+        }
+    };
+    let (stall, stalled) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        while stalled.try_recv().is_err() {
+            slow.recv_timeout(Duration::from_millis(100)).ok();
+        }
+        while let Ok(Some(_)) = slow.try_recv() {}
+        slow
+    });
+    println!("ready");
+    let mut orders = std::io::stdin().lines();
+    orders.next();
+    stall.send(())?;
+    let _slow = reader.join().map_err(|_| "the reader panicked")?;
+    let (before, quick_before) = (resident()?, taken());
+    println!("stalled");
+    orders.next();
+    let (after, quick_after) = (resident()?, taken());
+    let metrics = handle.metrics()?;
+    let queue = metrics.queues.iter().find(|q| q.subscription == "slow");
+    let on_disk = queue.map_or(0, |q| q.depth.spilled_messages);
+    println!(
+        "{policy:>12} {:>9} {:>9} {on_disk:>9} {before:>10} {after:>10} {:>9} {quick_before:>21} {quick_after:>21}",
+        metrics.messages,
+        metrics.dropped,
+        after - before,
+    );
+    orders.next();
+    Ok(())
+}
+
+fn read_quick(quick: &Subscription, tell: &mpsc::Sender<u128>) {
+    while let Ok(message) = quick.recv() {
+        let sent = message.text().ok().and_then(|text| text.parse().ok());
+        let took = micros().saturating_sub(sent.unwrap_or_default());
+        if tell.send(took).is_err() {
+            return;
+        }
+    }
+}
+
+fn micros() -> u128 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_micros()
+}
+
+/// KiB of this process that are in memory.
+fn resident() -> Result<i64> {
+    let text = fs::read_to_string("/proc/self/status")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    Ok(number.ok_or("there is no VmRSS")?.parse()?)
+}
