@@ -118,6 +118,10 @@ pub enum Event {
         /// How many since the last such event.
         frames: u64,
     },
+    /// The broker did not confirm DISCONNECT: its RECEIPT came neither in time nor
+    /// before the connection ended. What left just before may not have been
+    /// processed. Some brokers never send that RECEIPT over WebSocket.
+    Unconfirmed,
     /// The client ended; nothing follows.
     Closed {
         /// Why, unless it was asked to.

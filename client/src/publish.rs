@@ -59,6 +59,13 @@ impl<'a> Publish<'a> {
         self
     }
 
+    /// The body as text, with `content-type:text/plain;charset=utf-8`. Text of
+    /// another type is a [`body`](Self::body) with a header.
+    pub fn text(self, text: &'a str) -> Self {
+        self.body(text)
+            .header("content-type", "text/plain;charset=utf-8")
+    }
+
     /// A value as JSON, with `content-type:application/json`.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ fn a_client_that_turns_its_own_reactor_gets_back_what_it_sent() {
         let connect = broker.nth_received(1, "CONNECT");
         assert_eq!(connect.header("login"), Some("agent"));
         assert_eq!(connect.header("passcode"), Some("secret"));
-        assert_eq!(connect.header("accept-version"), Some("1.2,1.1"));
+        assert_eq!(connect.header("accept-version"), Some("1.1,1.2"));
         let expected = ["CONNECT", "SUBSCRIBE", "SEND", "DISCONNECT"];
         assert_eq!(broker.commands(1), expected);
     }

@@ -19,6 +19,8 @@ pub(super) struct Graceful {
     pub(super) hurried: bool,
     /// DISCONNECT has left.
     pub(super) disconnected: bool,
+    /// Its RECEIPT came.
+    pub(super) confirmed: bool,
     /// A new session follows: how much of the outbox may leave before that.
     pub(super) rotates: Option<usize>,
 }
@@ -29,6 +31,7 @@ impl Graceful {
             deadline,
             hurried: false,
             disconnected: false,
+            confirmed: false,
             rotates: None,
         }
     }
@@ -106,6 +109,9 @@ impl Core {
     }
 
     pub(super) fn disconnect_confirmed(&mut self, now: Instant) {
+        if let Some(graceful) = &mut self.graceful {
+            graceful.confirmed = true;
+        }
         self.finish(now);
     }
 
@@ -134,6 +140,16 @@ impl Core {
         self.give_up(now, 1000, next);
         if let Some(deadline) = deadline {
             self.timers.arm(Once::Close, deadline.max(now));
+        }
+    }
+
+    /// A DISCONNECT that was not answered is told before the end.
+    pub(super) fn tell_unconfirmed(&mut self) {
+        if let Some(graceful) = &mut self.graceful {
+            let told = std::mem::replace(&mut graceful.confirmed, true);
+            if graceful.disconnected && !told {
+                self.tell(Event::Unconfirmed);
+            }
         }
     }
 

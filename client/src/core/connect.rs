@@ -283,6 +283,7 @@ impl Core {
 
     /// The link is gone, for whatever reason.
     fn gone(&mut self, now: Instant, error: &LinkError) {
+        self.tell_unconfirmed();
         let graceful = self.graceful.take();
         let was_suspended = self.phase == Phase::Suspended;
         for timer in [Once::Open, Once::Close, Once::Stable, Once::Rotate] {
@@ -491,6 +492,7 @@ impl Core {
                 });
             }
         }
+        self.tell_unconfirmed();
         self.tell(Event::Closed {
             cause: cause.clone(),
         });
@@ -520,7 +522,7 @@ fn is_about_endpoint(cause: &Error) -> bool {
     matches!(cause, Error::Link(_) | Error::Protocol(_))
 }
 
-/// The `accept-version` header: newest first is not asked for, any order is right.
+/// The `accept-version` header, in rising order (STOMP 1.2 §Protocol Negotiation).
 fn offered(allow_1_0: bool) -> &'static str {
-    if allow_1_0 { "1.2,1.1,1.0" } else { "1.2,1.1" }
+    if allow_1_0 { "1.0,1.1,1.2" } else { "1.1,1.2" }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     error::{AuthError, BrokerError, Error, Misuse, ProtocolError},
     event::Event,
-    frame::{Command, Frame},
+    frame::{Command, Frame, Version},
 };
 
 impl Core {
@@ -76,7 +76,12 @@ impl Core {
                 },
             );
         }
-        match self.subscriptions.route(&frame) {
+        // 1.0 need not say which subscription it is for.
+        let route = match self.subscriptions.route(&frame) {
+            None if self.version == Version::V1_0 => self.subscriptions.by_destination(&frame),
+            route => route,
+        };
+        match route {
             Some(key) if self.subscriptions.is_duplicate(key, &frame) => {
                 self.metrics.duplicates += 1;
             }

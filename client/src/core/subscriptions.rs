@@ -118,6 +118,18 @@ impl Subscriptions {
         self.by_id.get(id.as_bytes()).copied()
     }
 
+    /// The subscription of a MESSAGE that names none, as in 1.0: the first of its
+    /// destination.
+    pub(super) fn by_destination(&self, message: &Frame) -> Option<Key> {
+        if message.raw_header(b"subscription").is_some() {
+            return None;
+        }
+        let destination = message.header("destination")?;
+        let mut all = self.all.values();
+        let found = all.find(|s| s.spec.destination == destination)?;
+        Some(found.spec.key)
+    }
+
     /// Whether the MESSAGE has come before. Most sessions remember nothing.
     pub(super) fn is_duplicate(&mut self, key: Key, message: &Frame) -> bool {
         !self.windows.is_empty()

@@ -1,7 +1,8 @@
 //! `explain`: one requirement, whole.
 
 use super::Failure;
-use crate::broker::cases;
+use super::list::cases_of;
+use crate::finding::Side;
 use crate::requirement::{self, Cost};
 use crate::words;
 
@@ -29,21 +30,15 @@ pub(crate) fn run(id: &str) -> Result<u8, Failure> {
         Cost::Info => "INFO",
     };
     println!("If broken: {cost}");
-    let ids: Vec<String> = cases::all()
-        .iter()
-        .filter(|c| c.requirement == requirement.id)
-        .map(ToString::to_string)
-        .collect();
-    let passive = cases::PASSIVE.contains(&requirement.id.as_str());
-    let passive = passive.then(|| format!("{}/passive", requirement.id));
-    let ids: Vec<String> = ids.into_iter().chain(passive).collect();
-    println!(
-        "Cases:     {}",
-        if ids.is_empty() {
-            "none for brokers".to_owned()
-        } else {
-            ids.join(", ")
-        }
-    );
+    for side in [Side::Broker, Side::Client] {
+        let all = cases_of(side).into_iter();
+        let of_it = all.filter(|(_, id, _)| *id == requirement.id);
+        let ids: Vec<String> = of_it.map(|(case, ..)| case).collect();
+        let shown = match ids.is_empty() {
+            true => "no case".to_owned(),
+            false => ids.join(", "),
+        };
+        println!("{:<10} {shown}", format!("Of a {side}:"));
+    }
     Ok(0)
 }

@@ -73,8 +73,22 @@ impl Conn {
         self.pipe.fin();
     }
 
-    /// The answer that this request deserves: 101, with these lines besides.
+    /// The answer that this request deserves: 101, the best subprotocol that it
+    /// offers, and these lines besides.
     pub(crate) fn upgrade_octets(&self, more: &str) -> String {
+        let request = self.request();
+        let offered = request.subprotocols();
+        let best = ["v12.stomp", "v11.stomp", "v10.stomp"]
+            .into_iter()
+            .find(|name| offered.contains(name));
+        let line = best.map_or(String::new(), |b| {
+            format!("Sec-WebSocket-Protocol: {b}\r\n")
+        });
+        self.bare_upgrade_octets(&(line + more))
+    }
+
+    /// The same without a subprotocol.
+    pub(crate) fn bare_upgrade_octets(&self, more: &str) -> String {
         let request = self.request();
         let key = request.header("Sec-WebSocket-Key").unwrap_or_default();
         let accept = ws::accept(key);
@@ -92,17 +106,9 @@ impl Conn {
         self.raw(octets);
     }
 
-    /// The upgrade, with the best subprotocol that was offered.
+    /// The upgrade.
     pub(crate) fn upgrade(&self) {
-        let request = self.request();
-        let offered = request.subprotocols();
-        let best = ["v12.stomp", "v11.stomp", "v10.stomp"]
-            .into_iter()
-            .find(|name| offered.contains(name));
-        let line = best.map_or(String::new(), |b| {
-            format!("Sec-WebSocket-Protocol: {b}\r\n")
-        });
-        self.upgraded_by(self.upgrade_octets(&line));
+        self.upgraded_by(self.upgrade_octets(""));
     }
 
     /// One WebSocket frame.

@@ -192,8 +192,12 @@ impl Lab {
     pub(crate) fn told(&self) -> String {
         let state = self.world.lock();
         let words = state.events.iter().map(|event| {
-            let kind = event.text("kind").map(|k| format!(" ({k})"));
-            format!("{}{}", event.name, kind.unwrap_or_default())
+            let why = [event.text("kind"), event.text("text")];
+            let why: Vec<&str> = why.into_iter().flatten().collect();
+            match why.is_empty() {
+                true => event.name.clone(),
+                false => format!("{} ({})", event.name, why.join(": ")),
+            }
         });
         let words: Vec<String> = words.take(8).collect();
         if words.is_empty() {

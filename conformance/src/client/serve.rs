@@ -422,13 +422,14 @@ impl Reader {
             .see(&What::Frame(number(at), version, &frame));
         let gives = self.world.lock().manners.receipts && version.is_some();
         let receipt = frame.header("receipt").map(stomp::encode);
-        self.world.change(|state| {
-            state.wires[at].frames.push_back((Instant::now(), frame));
-        });
+        let came = Instant::now();
+        // First, or it would stand within what the case goes on with.
         if let Some(id) = receipt.filter(|_| gives) {
             let octets = format!("RECEIPT\nreceipt-id:{id}\n\n\0");
             self.answer(ws::TEXT, octets.as_bytes(), "text fin=true rsv=0");
         }
+        self.world
+            .change(|state| state.wires[at].frames.push_back((came, frame)));
     }
 }
 

@@ -42,6 +42,7 @@ fn a_close_lets_frames_leave_disconnects_and_says_1000() {
         p.events.last(),
         Some((_, Event::Closed { cause: None }))
     ));
+    assert_eq!(p.count(|e| matches!(e, Event::Unconfirmed)), 0);
     p.check_end();
 }
 
@@ -64,6 +65,7 @@ fn an_end_that_answers_disconnect_is_success_whatever_it_looks_like() {
         p.until(|p| p.answer(close).is_some());
         p.expect_ok(close);
         assert_eq!(p.conns, 1);
+        assert_eq!(p.count(|e| matches!(e, Event::Unconfirmed)), 1);
         p.check_end();
     }
 }

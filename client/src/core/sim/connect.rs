@@ -20,7 +20,7 @@ fn connect_ends_when_the_broker_has_said_connected() {
     assert_eq!(p.ended_at(connect), ms(40));
     assert_eq!(p.core.phase(), Phase::Online);
     let sent = p.sent("CONNECT");
-    assert_eq!(sent[0].header("accept-version"), Some("1.2,1.1"));
+    assert_eq!(sent[0].header("accept-version"), Some("1.1,1.2"));
     assert_eq!(sent[0].header("host"), Some("broker.test"));
     assert_eq!(sent[0].header("heart-beat"), Some("10000,10000"));
     assert_eq!(sent[0].header("receipt"), None);
@@ -81,7 +81,7 @@ fn a_broker_of_1_0_is_accepted_where_that_was_asked_for() {
     assert_eq!(p.core.version(), Version::V1_0);
     assert_eq!(
         p.sent("CONNECT")[0].header("accept-version"),
-        Some("1.2,1.1,1.0")
+        Some("1.0,1.1,1.2")
     );
     let send = p.publish("x");
     p.pass(secs(1));

@@ -43,6 +43,19 @@ fn receipts_that_nobody_asked_for_are_counted_and_end_no_call() {
 }
 
 #[test]
+fn in_1_0_a_message_that_names_no_subscription_goes_by_its_destination() {
+    let mut p = Pair::online_with(|c| c.allow_1_0(true), |s| s.versions(&["1.0"]));
+    p.subscribed("/topic/a");
+    let key = p.subscribed("/topic/b");
+    p.inject("MESSAGE\nmessage-id:1\ndestination:/topic/b\n\nx\0");
+    p.inject("MESSAGE\nmessage-id:2\ndestination:/topic/c\n\nx\0");
+    p.pass(secs(1));
+    let keys: Vec<_> = p.messages.iter().map(|(_, key, ..)| *key).collect();
+    assert_eq!((keys, p.core.metrics.unrouted), (vec![key], 1));
+    p.finish();
+}
+
+#[test]
 fn messages_for_unknown_ids_are_counted_and_reach_nobody() {
     let mut p = Pair::online();
     p.subscribed("/topic/a");

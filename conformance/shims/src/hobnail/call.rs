@@ -22,12 +22,17 @@ enum What {
     Send {
         dest: String,
         headers: Vec<(String, String)>,
-        body: Vec<u8>,
+        body: Body,
     },
     Ack(Message),
     Nack(Message),
     Commit,
     Abort,
+}
+
+enum Body {
+    Text(String),
+    Octets(Vec<u8>),
 }
 
 /// Why a call is not even tried.
@@ -98,12 +103,33 @@ impl Call {
     }
 }
 
-fn body(command: &Value) -> Result<Vec<u8>, String> {
+fn body(command: &Value) -> Result<Body, String> {
     match (command["text"].as_str(), command["body_b64"].as_str()) {
         (Some(_), Some(_)) => Err("both text and body_b64".to_owned()),
-        (Some(text), None) => Ok(text.as_bytes().to_vec()),
-        (None, Some(body)) => BASE64.decode(body.as_bytes()).map_err(|e| e.to_string()),
-        (None, None) => Ok(Vec::new()),
+        (Some(text), None) => Ok(Body::Text(text.to_owned())),
+        (None, Some(body)) => match BASE64.decode(body.as_bytes()) {
+            Ok(octets) => Ok(Body::Octets(octets)),
+            Err(error) => Err(error.to_string()),
+        },
+        (None, None) => Ok(Body::Octets(Vec::new())),
+    }
+}
+
+/// Puts headers and body on a SEND, each by the library's own way.
+fn fill<'a>(
+    mut publish: Publish<'a>,
+    headers: &'a [(String, String)],
+    body: &'a Body,
+) -> Publish<'a> {
+    let mut typed = false;
+    for (name, value) in headers {
+        typed |= name == "content-type";
+        publish = publish.header(name.clone(), value.clone());
+    }
+    match body {
+        Body::Text(text) if !typed => publish.text(text),
+        Body::Text(text) => publish.body(text),
+        Body::Octets(octets) => publish.body(octets),
     }
 }
 
@@ -117,14 +143,11 @@ pub(crate) fn publish(handle: &Handle, call: Call, teller: &Arc<Teller>) {
 
 /// `ok` comes before anything that the frame causes, and after the library has
 /// looked at it: so the SEND is laid out first and leaves then.
-fn send<'a>(mut publish: Publish<'a>, call: &'a Call, teller: &Arc<Teller>) {
+fn send<'a>(publish: Publish<'a>, call: &'a Call, teller: &Arc<Teller>) {
     let What::Send { headers, body, .. } = &call.what else {
         return;
     };
-    for (name, value) in headers {
-        publish = publish.header(name.clone(), value.clone());
-    }
-    publish = publish.body(body);
+    let publish = fill(publish, headers, body);
     call.take(teller);
     if call.receipt.is_none() {
         if let Err(error) = publish.publish() {
@@ -202,13 +225,11 @@ fn within<'a>(mut publish: Publish<'a>, call: &'a Call, teller: &Teller) {
     let What::Send { headers, body, .. } = &call.what else {
         return;
     };
-    for (name, value) in headers {
-        publish = publish.header(name.clone(), value.clone());
-    }
+    publish = fill(publish, headers, body);
     if call.receipt.is_some() {
         publish = publish.receipt();
     }
-    match publish.body(body).publish() {
+    match publish.publish() {
         Ok(()) => confirm(teller, call.receipt.as_deref()),
         Err(error) => teller.failed(call.id, call.receipt.as_deref(), &error),
     }

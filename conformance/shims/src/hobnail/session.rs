@@ -244,7 +244,7 @@ fn run(config: hobnail::Config, shared: &Shared) {
     };
     let events = handle.events();
     *shared.handle() = Some(handle);
-    let (mut attempt, mut told) = (0, false);
+    let (mut attempt, mut told, mut confirmed) = (0, false, true);
     for event in events {
         match event {
             Event::Connected(connected) => {
@@ -258,6 +258,7 @@ fn run(config: hobnail::Config, shared: &Shared) {
                     "heartbeat": [ms(connected.beats_out), ms(connected.beats_in)],
                 }));
             }
+            Event::Unconfirmed => confirmed = false,
             Event::Disconnected { cause, retry_in } => {
                 teller.trouble(&cause);
                 closed(teller, Some(&cause), retry_in.is_some());
@@ -275,7 +276,7 @@ fn run(config: hobnail::Config, shared: &Shared) {
             Event::Closed { cause } => {
                 *shared.handle() = None;
                 if shared.disconnecting.load(Ordering::SeqCst) && !told {
-                    let graceful = cause.is_none();
+                    let graceful = cause.is_none() && confirmed;
                     teller.line(&json!({"ev": "disconnected", "graceful": graceful}));
                 }
                 if !told {

@@ -21,18 +21,18 @@ pub(super) const CASES: &[Case] = &[
         }
     }),
     case("S12-ACM-002", |lab| {
-        let seat = three(lab, "client")?;
-        lab.ask("ack", json!({"msg": 3}))?;
+        let (seat, msgs) = three(lab, "client")?;
+        lab.ask("ack", json!({"msg": msgs[2]}))?;
         only(lab, &seat, "ACK", "A3")
     }),
     case("S12-ACM-004", |lab| {
-        let seat = three(lab, "client")?;
-        lab.ask("ack", json!({"msg": 3}))?;
+        let (seat, msgs) = three(lab, "client")?;
+        lab.ask("ack", json!({"msg": msgs[2]}))?;
         only(lab, &seat, "ACK", "A3")
     }),
     case("S12-ACM-007", |lab| {
-        let seat = three(lab, "client")?;
-        lab.ask("nack", json!({"msg": 2}))?;
+        let (seat, msgs) = three(lab, "client")?;
+        lab.ask("nack", json!({"msg": msgs[1]}))?;
         only(lab, &seat, "NACK", "A2")
     })
     .needs(&["nack"]),
@@ -46,9 +46,9 @@ pub(super) const CASES: &[Case] = &[
         }
     }),
     variant("S12-ACK-001", "each-its-own", |lab| {
-        let seat = three(lab, "client-individual")?;
+        let (seat, msgs) = three(lab, "client-individual")?;
         for n in [2, 3, 1] {
-            lab.ask("ack", json!({ "msg": n }))?;
+            lab.ask("ack", json!({ "msg": msgs[n - 1] }))?;
             let ack = seat.conn.expect("ACK")?;
             if ack.header("id") != Some(&format!("A{n}")) {
                 return violated(format!("expected id:A{n}, got {ack}"));
@@ -92,18 +92,21 @@ pub(super) const CASES: &[Case] = &[
     .needs(&["nack"]),
 ];
 
-/// Three messages, whose ack is A1 to A3.
-fn three(lab: &mut Lab, mode: &str) -> Result<Seat, Outcome> {
+/// Three messages, whose ack is A1 to A3, and their numbers.
+fn three(lab: &mut Lab, mode: &str) -> Result<(Seat, Vec<Option<u64>>), Outcome> {
+    let mut msgs = Vec::new();
     let seat = lab.seat_with(json!({ "ack": mode }))?;
     for n in 1..=3 {
         let lines = format!("ack:A{n}\n");
         let head = seat.fill(&format!(
             "MESSAGE\nsubscription:{{sub}}\nmessage-id:{n}\ndestination:/a\n{lines}\nx\0"
         ));
-        lab.delivered(&seat.conn, head)
+        let message = lab
+            .delivered(&seat.conn, head)
             .map_err(Outcome::beforehand)?;
+        msgs.push(message.number("msg"));
     }
-    Ok(seat)
+    Ok((seat, msgs))
 }
 
 /// One such frame with this id, and no other.

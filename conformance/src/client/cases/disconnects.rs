@@ -53,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
     case("S12-DIS-007", |lab| {
         let conn = lab.session()?;
         disconnect(lab, &conn)?;
-        let Some(event) = lab.event("disconnected", lab.span(SECOND * 30)) else {
+        let Some(event) = lab.event("disconnected", SECOND * 30) else {
             return violated("without the RECEIPT disconnect takes more than 30 s");
         };
         if event.fields["graceful"] == true {

@@ -51,7 +51,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     case("WS-HSK-003", |lab| {
         refuses_upgrade(lab, |conn| {
-            conn.upgrade_octets("Sec-WebSocket-Protocol: mqtt\r\n")
+            conn.bare_upgrade_octets("Sec-WebSocket-Protocol: mqtt\r\n")
         })
     }),
     case("WS-HSK-005", |lab| {
@@ -212,9 +212,9 @@ pub(super) const CASES: &[Case] = &[
     }),
     variant("WS-CTL-001", "busy", |lab| {
         let seat = lab.seat()?;
-        for n in 0..200 {
+        for n in 0..100 {
             seat.conn
-                .send(seat.message(&format!("n:{n}\n"), "x".repeat(1000)));
+                .send(seat.message(&format!("n:{n}\n"), "x".repeat(500)));
         }
         seat.conn.send_as(ws::PING, "busy");
         pong(lab, &seat.conn, b"busy")
