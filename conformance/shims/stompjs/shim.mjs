@@ -226,12 +226,14 @@ function obey(command) {
     return;
   }
   const [fields, act] = done;
-  tell({ id, ok: true, ...fields });
   try {
+    // What it causes is told in a later turn of the loop, and so after `ok`.
     act();
   } catch (error) {
-    tell({ ev: 'op_failed', id, receipt: fields.receipt ?? null, kind: 'usage', text: String(error) });
+    tell({ id, err: { kind: 'usage', text: String(error) } });
+    return;
   }
+  tell({ id, ok: true, ...fields });
 }
 
 const lines = createInterface({ input: process.stdin, crlfDelay: Infinity });

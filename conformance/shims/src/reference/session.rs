@@ -430,7 +430,7 @@ impl<'a> Session<'a> {
             false => self.beats_out,
         };
         if let Some(every) = every.filter(|_| !bug::is("beats-never")) {
-            let share = if bug::is("beats-late") { 2.0 } else { 0.7 };
+            let share = if bug::is("beats-late") { 6.0 } else { 0.7 };
             let due = state
                 .sent
                 .is_none_or(|sent| now.duration_since(sent) >= every.mul_f64(share));
