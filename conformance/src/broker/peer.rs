@@ -61,7 +61,7 @@ pub(crate) struct Peer {
     sent_close: bool,
     mask: u32,
     /// How data leaves; a heart-beat as well.
-    opcode: u8,
+    pub(crate) opcode: u8,
 }
 
 impl Peer {

@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is to run, and how.
 pub(crate) struct Plan<'a> {
@@ -129,15 +129,21 @@ fn judge(plan: &Plan<'_>, case: &'static Case) -> (Finding, Tallies) {
     (finding, lab.shared.passive.tallies())
 }
 
-/// Whatever a case did, the broker must still take a session.
+/// Whatever a case did, the broker must still take a session. One that is
+/// started again by others has a while to come back, so that the next case
+/// finds it.
 fn after(target: &Arc<Target>, caps: &Caps, outcome: Outcome) -> Outcome {
-    match Lab::new(target, caps).connect() {
-        Ok(_) => outcome,
-        Err(Outcome::Inconclusive(words) | Outcome::Violated(words)) => Outcome::Failed(format!(
-            "after the case the broker takes no session: {words}"
-        )),
-        Err(_) => outcome,
+    let session = || Lab::new(target, caps).connect().map(|_| ());
+    let Err(Outcome::Inconclusive(words) | Outcome::Violated(words)) = session() else {
+        return outcome;
+    };
+    let until = Instant::now() + target.scaled(Duration::from_secs(5));
+    while Instant::now() < until && session().is_err() {
+        std::thread::sleep(Duration::from_millis(100));
     }
+    Outcome::Failed(format!(
+        "after the case the broker takes no session: {words}"
+    ))
 }
 
 /// All cases and rules.

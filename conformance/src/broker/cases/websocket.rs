@@ -46,7 +46,7 @@ pub(super) const CASES: &[Case] = &[
         let mut peer = lab.open()?;
         let lay = Lay {
             mask: None,
-            ..peer.masked(ws::TEXT)
+            ..peer.masked(peer.opcode)
         };
         peer.lay(lay, lab.connect_frame("1.2", "").as_bytes());
         fails(&mut peer)
@@ -56,7 +56,7 @@ pub(super) const CASES: &[Case] = &[
         let mut peer = lab.open()?;
         let lay = Lay {
             rsv: 4,
-            ..peer.masked(ws::TEXT)
+            ..peer.masked(peer.opcode)
         };
         peer.lay(lay, lab.connect_frame("1.2", "").as_bytes());
         fails(&mut peer)
@@ -67,7 +67,7 @@ pub(super) const CASES: &[Case] = &[
         let mut peer = lab.connect()?;
         let lay = Lay {
             wide: true,
-            ..peer.masked(ws::TEXT)
+            ..peer.masked(peer.opcode)
         };
         peer.lay(lay, b"\n\n\n\n\n");
         let gone = peer.ends_within(SECOND) || peer.close.is_some();
@@ -97,7 +97,7 @@ pub(super) const CASES: &[Case] = &[
         let (middle, tail) = tail.split_at(9);
         let first = Lay {
             fin: false,
-            ..peer.masked(ws::TEXT)
+            ..peer.masked(peer.opcode)
         };
         peer.lay(first, head);
         peer.ping(b"p1");
@@ -119,7 +119,7 @@ pub(super) const CASES: &[Case] = &[
         let mut peer = lab.open()?;
         let first = Lay {
             fin: false,
-            ..peer.masked(ws::TEXT)
+            ..peer.masked(peer.opcode)
         };
         peer.lay(first, b"CONN");
         peer.send("ECT");
@@ -202,6 +202,7 @@ pub(super) const CASES: &[Case] = &[
         }
     }),
     case("WS-TXT-001", |lab| {
+        takes_text(lab)?;
         let mut consumer = lab.consumer()?;
         let mut peer = lab.connect()?;
         let mut frame = lab.fill("SEND\ndestination:{dest}\n\n").into_bytes();
@@ -216,6 +217,7 @@ pub(super) const CASES: &[Case] = &[
         }
     }),
     case("WS-TXT-002", |lab| {
+        takes_text(lab)?;
         let mut peer = lab.open()?;
         let connect = lab.connect_frame("1.2", "conf-x:\u{20ac}\n");
         let at = connect.find('\u{20ac}').unwrap_or_default() + 1;
@@ -320,10 +322,23 @@ fn opcode(lab: &mut Lab, opcode: u8) -> Verdict {
     fails(&mut peer)
 }
 
-/// One text message in several fragments.
+fn takes_text(lab: &Lab) -> Result<(), Outcome> {
+    match lab.target().binary {
+        true => Err(Outcome::Unimplemented(
+            "with --binary no text is sent".to_owned(),
+        )),
+        false => Ok(()),
+    }
+}
+
+/// One message in several fragments.
 fn fragments(peer: &mut Peer, parts: &[&[u8]]) {
     for (n, part) in parts.iter().enumerate() {
-        let opcode = if n == 0 { ws::TEXT } else { ws::CONTINUATION };
+        let opcode = if n == 0 {
+            peer.opcode
+        } else {
+            ws::CONTINUATION
+        };
         let lay = Lay {
             fin: n + 1 == parts.len(),
             ..peer.masked(opcode)
