@@ -5,6 +5,7 @@ mod client;
 mod explain;
 mod list;
 mod options;
+mod replay;
 mod report;
 mod reports;
 mod select;
@@ -18,8 +19,8 @@ use std::process::ExitCode;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  every case that ran is OK, or costs nothing
-  1  at least one failed
-  2  the command line makes no sense
+  1  at least one failed; diff: a regression; replay: an answer differs
+  2  the command line, a file of known failures or a report makes no sense
   3  no case could run: no connection, or no session
   4  nothing ran, or fewer cases than --min-cases
   5  the judge itself is at fault, a shim broke its protocol, or with --fail-on
@@ -51,6 +52,8 @@ enum Verb {
     ShimCheck(shim_check::ShimCheckArgs),
     /// Print the protocol that shims speak.
     ShimProtocol,
+    /// Send again what a case sent, and show how the answers differ.
+    Replay(replay::ReplayArgs),
     /// Merge reports and render them again.
     Report(report::ReportArgs),
     /// Compare two reports; a regression is exit code 1.
@@ -103,6 +106,7 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
             print!("{}", include_str!("../../shims/PROTOCOL.md"));
             Ok(0)
         }
+        Verb::Replay(args) => replay::run(&args),
         Verb::Report(args) => report::run(&args),
         Verb::Diff(args) => report::diff(&args),
         Verb::List(args) => list::run(&args),

@@ -281,3 +281,37 @@ fn junit(xml: &str) {
     }
     assert!(open.is_empty() && tests > 15, "{tests} tests");
 }
+
+#[test]
+fn a_case_is_sent_again() {
+    let folder = Folder::new();
+    run(&folder, "right", RIGHT);
+    let wire = folder.path("right.wire");
+    let passcode = format!("--passcode={SECRET}");
+    let replay = |broker: &str, case: &str| {
+        told(&[
+            "replay",
+            case,
+            "--wire",
+            &wire,
+            "--to",
+            broker,
+            &passcode,
+            "--timeout=5s",
+        ])
+    };
+    let same = broker(RIGHT);
+    let (exit, text) = replay(&same.url(), "S12-RCT-101");
+    assert_eq!(exit, 0, "{text}");
+    assert!(text.contains("= 1 RECEIPT\\nreceipt-id:r1"), "{text}");
+    let other = broker(WRONG);
+    let (exit, text) = replay(&other.url(), "S12-RCT-101");
+    assert_eq!(exit, 1, "{text}");
+    assert!(
+        text.contains("- 1 RECEIPT\\nreceipt-id:r1") && text.contains("+ 1 RECEIPT"),
+        "{text}"
+    );
+    assert!(!text.contains("s3cr3t"), "{text}");
+    let (exit, text) = replay(&same.url(), "S12-NONE-001");
+    assert_eq!(exit, 2, "{text}");
+}
