@@ -162,7 +162,7 @@ class Session(stomp.ConnectionListener):
         return f"{kind}{self.labels}"
 
     def obey(self, verb, command):
-        """The fields of the answer, and the call; None if there is no such thing."""
+        """The fields of the answer, and the call."""
         headers = pairs(command.get("headers"))
         receipt = command.get("receipt")
         if receipt is True:
@@ -205,7 +205,10 @@ class Session(stomp.ConnectionListener):
         if verb == "disconnect":
             self.leaving = self.label("bye-")
             return {}, lambda: connection.disconnect(receipt=self.leaving)
-        return None
+        raise ValueError(verb)
+
+
+VERBS = {"send", "subscribe", "unsubscribe", "ack", "nack", "begin", "commit", "abort_tx", "disconnect"}
 
 
 def hello():
@@ -237,15 +240,15 @@ def obey(session, command):
         tell({"id": number, "ok": True})
         threading.Thread(target=session.run, daemon=True).start()
         return session
+    if verb not in VERBS:
+        tell({"id": number, "unsupported": True})
+        return session
     try:
         if session is None or not session.live:
             raise ValueError("not connected")
         done = session.obey(verb, command)
     except Exception as error:
         tell({"id": number, "err": {"kind": "usage", "text": repr(error)}})
-        return session
-    if done is None:
-        tell({"id": number, "unsupported": True})
         return session
     fields, call = done
     tell({"id": number, "ok": True, **fields})
