@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -58,6 +58,8 @@ impl Post {
 pub(crate) struct Mailbox {
     pub(crate) config: Arc<Config>,
     lane: Mutex<Lane>,
+    /// How many posts the lane holds, for those who only look.
+    waiting: AtomicUsize,
     room: Condvar,
     /// Whether a wake-up is under way that has not been taken yet.
     armed: AtomicBool,
@@ -125,6 +127,7 @@ impl Mailbox {
                 closing: false,
                 ended: false,
             }),
+            waiting: AtomicUsize::new(0),
             room: Condvar::new(),
             armed: AtomicBool::new(false),
             waker,
@@ -193,6 +196,7 @@ impl Mailbox {
                 .0;
         }
         lane.push(post);
+        self.count(&lane);
         let closing = lane.closing;
         drop(lane);
         if closing {
@@ -211,6 +215,7 @@ impl Mailbox {
             return;
         }
         lane.push(post);
+        self.count(&lane);
         drop(lane);
         self.wake();
     }
@@ -235,8 +240,12 @@ impl Mailbox {
 
     /// Takes the oldest post if the core has room for it.
     pub(crate) fn take(&self, fits: impl Fn(usize) -> bool) -> Option<Post> {
+        if self.is_empty() {
+            return None;
+        }
         let mut lane = self.lock();
         if let Some(post) = lane.urgent.pop_front() {
+            self.count(&lane);
             return Some(post);
         }
         let octets = size(lane.posts.front()?);
@@ -245,6 +254,7 @@ impl Mailbox {
         }
         let post = lane.posts.pop_front()?;
         lane.octets -= octets;
+        self.count(&lane);
         drop(lane);
         if octets > 0 {
             self.room.notify_all();
@@ -254,11 +264,24 @@ impl Mailbox {
 
     /// Whether no frame waits for room in the outbox.
     pub(crate) fn is_empty_of_frames(&self) -> bool {
-        self.lock().octets == 0
+        self.is_empty() || self.lock().octets == 0
+    }
+
+    /// Whether nothing waits. Who posts afterwards sends a wake-up.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) == 0
+    }
+
+    fn count(&self, lane: &Lane) {
+        let waiting = lane.urgent.len() + lane.posts.len();
+        self.waiting.store(waiting, Ordering::SeqCst);
     }
 
     /// Whether [`take`](Self::take) would give something.
     pub(crate) fn is_ready(&self, fits: impl Fn(usize) -> bool) -> bool {
+        if self.is_empty() {
+            return false;
+        }
         let lane = self.lock();
         let front = lane.posts.front().map(size);
         !lane.urgent.is_empty()
@@ -276,6 +299,7 @@ impl Mailbox {
         lane.ended = true;
         let mut posts = std::mem::take(&mut lane.posts);
         posts.append(&mut lane.urgent);
+        self.count(&lane);
         drop(lane);
         self.room.notify_all();
         posts

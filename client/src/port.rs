@@ -96,10 +96,11 @@ impl Port<'_> {
         self.mailbox().is_suspended()
     }
 
-    /// Lets what was handed over leave, as far as that needs no waiting.
-    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+    /// Lets a frame of `size` octets that was handed over leave, as far as that
+    /// needs no waiting; `buffered`: it may do so later, with others.
+    pub(crate) fn gather(&mut self, size: usize, buffered: bool) -> Result<(), Error> {
         match self {
-            Self::Client(client) => client.turn(Duration::ZERO),
+            Self::Client(client) => client.gather(clock::now(), size, buffered),
             Self::Handle(_) => Ok(()),
         }
     }

@@ -22,7 +22,7 @@ use crate::{
     health::Stall,
     mailbox::{Mailbox, Post, Slot},
     message::Message,
-    net::{Link, LinkEvent, Tls, Upgraded, check_headers},
+    net::{Link, LinkEvent, Readiness, Tls, Upgraded, check_headers},
     offload::{Offload, remembered},
     queue::{Pushed, Queue},
     sink::Sink,
@@ -32,7 +32,9 @@ const WAKE: Token = Token(0);
 const LINK: Token = Token(1);
 
 /// WebSocket messages read in one turn before everything else has its go.
-const RUN: usize = 64;
+const RUN: usize = 1024;
+/// Octets of messages that are handed on together, but for the last of them.
+const BATCH: usize = 64 << 10;
 
 /// How long a driven client may go on with what it has before it must turn.
 const OVERDUE: Duration = Duration::from_millis(10);
@@ -53,8 +55,10 @@ pub(crate) struct Reactor {
     waiters: BTreeMap<Waiter, Arc<Slot>>,
     sinks: BTreeMap<Key, Sink>,
     events: Arc<Queue<Event>>,
-    /// From the message on for which its queue had no room, what came in the
-    /// same WebSocket message; nothing is read meanwhile.
+    /// Messages for one subscription, to be handed on together.
+    batch: Batch,
+    /// From the message on for which its queue had no room, what came with it;
+    /// nothing is read meanwhile.
     parked: VecDeque<Parked>,
     /// The application ends the client: what still arrives is dropped.
     closing: bool,
@@ -62,6 +66,14 @@ pub(crate) struct Reactor {
     more: bool,
     /// When it turned last.
     turned: Instant,
+}
+
+#[derive(Default)]
+struct Batch {
+    key: Option<Key>,
+    acknowledger: Option<Arc<dyn Acknowledger>>,
+    messages: VecDeque<Message>,
+    octets: usize,
 }
 
 /// What is for a subscription, in the order in which it came.
@@ -103,6 +115,7 @@ impl Reactor {
             waiters: BTreeMap::new(),
             sinks: BTreeMap::new(),
             events: Arc::new(events),
+            batch: Batch::default(),
             parked: VecDeque::new(),
             closing: false,
             more: false,
@@ -142,14 +155,20 @@ impl Reactor {
     /// Takes a command that nobody waits for, on the thread that turns the
     /// reactor; what was posted before goes first.
     pub(crate) fn accept(&mut self, now: Instant, command: Command) {
-        self.drain_mailbox(now);
+        if !self.mailbox.is_empty() {
+            self.drain_mailbox(now);
+        }
         self.feed(now, Input::Command(command));
         self.more = true;
     }
 
     /// Whether it has not turned for so long that the session might suffer.
     pub(crate) fn is_overdue(&self) -> bool {
-        clock::now().saturating_duration_since(self.turned) > OVERDUE
+        self.was_overdue(clock::now())
+    }
+
+    pub(crate) fn was_overdue(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.turned) > OVERDUE
     }
 
     /// When [`turn`](Self::turn) must run again even if nothing becomes ready.
@@ -197,7 +216,7 @@ impl Reactor {
         for event in &self.ready {
             if event.token() == LINK {
                 if let Some((_, link)) = &mut self.link {
-                    link.ready(event.is_readable(), event.is_writable());
+                    link.ready(Readiness::of(event));
                 }
             }
         }
@@ -277,6 +296,11 @@ impl Reactor {
 
     /// Moves the link along and hands what it has to the core.
     fn read(&mut self, now: Instant) {
+        self.read_run(now);
+        self.drain(now);
+    }
+
+    fn read_run(&mut self, now: Instant) {
         for _ in 0..RUN {
             let may_read = self.may_read();
             let Some((ticket, link)) = &mut self.link else {
@@ -284,7 +308,11 @@ impl Reactor {
             };
             let ticket = *ticket;
             match link.poll(now, self.poll.registry(), may_read) {
-                LinkEvent::Message(octets) => self.feed(now, Input::Message(octets)),
+                LinkEvent::Message(octets) => {
+                    self.core.handle(now, Input::Message(octets));
+                    self.check_suspended(now);
+                    self.collect(now);
+                }
                 LinkEvent::Up(Upgraded { subprotocol, peer }) => {
                     log::info!("WebSocket to {peer} is open, subprotocol {subprotocol:?}");
                     self.heard = 0;
@@ -295,6 +323,8 @@ impl Reactor {
                     self.offload.resolve(&self.mailbox, ticket, host, port);
                 }
                 LinkEvent::Idle => return self.hear(now, !may_read),
+                // Once what was read has been taken away.
+                LinkEvent::Full => break,
                 LinkEvent::Down(error) => {
                     self.link = None;
                     self.mailbox.set_epoch(0);
@@ -358,11 +388,17 @@ impl Reactor {
 
     fn feed(&mut self, now: Instant, input: Input<'_>) {
         self.core.handle(now, input);
+        self.check_suspended(now);
+        self.drain(now);
+    }
+
+    fn check_suspended(&mut self, now: Instant) {
         let suspended = self.core.phase() == Phase::Suspended;
         if suspended != self.mailbox.is_suspended() {
+            // What came before is not suspended.
+            self.hand_on(now);
             self.suspend(now, suspended);
         }
-        self.drain(now);
     }
 
     /// Tries again to deliver what was parked, as far as there is room.
@@ -370,7 +406,8 @@ impl Reactor {
         while let Some(parked) = self.parked.pop_front() {
             match parked {
                 Parked::Message(key, message) => {
-                    if let Some(message) = self.deliver(now, key, message) {
+                    let mut one = VecDeque::from([message]);
+                    if let Some(message) = self.deliver(now, key, &mut one) {
                         self.parked.push_front(Parked::Message(key, message));
                         return;
                     }
@@ -381,9 +418,32 @@ impl Reactor {
         }
     }
 
+    /// Does all that the core asks for, to the end.
     fn drain(&mut self, now: Instant) {
-        while let Some(output) = self.core.poll() {
-            self.perform(now, output);
+        loop {
+            self.collect(now);
+            if self.batch.messages.is_empty() {
+                return;
+            }
+            self.hand_on(now);
+        }
+    }
+
+    /// Does all that the core asks for, but may keep a batch of messages back.
+    fn collect(&mut self, now: Instant) {
+        loop {
+            while let Some((key, frame)) = self.core.poll_delivery() {
+                let epoch = self.core.epoch();
+                self.message(now, key, epoch, frame);
+            }
+            match self.core.poll() {
+                None => return,
+                Some(Output::Deliver { key, epoch, frame }) => self.message(now, key, epoch, frame),
+                Some(output) => {
+                    self.hand_on(now);
+                    self.perform(now, output);
+                }
+            }
         }
     }
 
@@ -461,42 +521,83 @@ impl Reactor {
         }
     }
 
+    /// Adds a message to the batch of its subscription.
     fn message(&mut self, now: Instant, key: Key, epoch: u64, frame: Frame) {
-        let Some(sink) = self.sinks.get(&key) else {
-            return;
-        };
-        let acknowledger = sink
-            .acknowledges
-            .then(|| Arc::<Mailbox>::clone(&self.mailbox) as Arc<dyn Acknowledger>);
-        let message = Message::new(frame, epoch, acknowledger);
-        let parked = if self.parked.is_empty() {
-            self.deliver(now, key, message)
-        } else {
-            Some(message)
-        };
-        if let Some(message) = parked {
-            self.parked.push_back(Parked::Message(key, message));
+        if self.batch.key != Some(key) || self.batch.octets >= BATCH {
+            self.hand_on(now);
+            let Some(sink) = self.sinks.get(&key) else {
+                return;
+            };
+            self.batch.key = Some(key);
+            self.batch.acknowledger = sink
+                .acknowledges
+                .then(|| Arc::<Mailbox>::clone(&self.mailbox) as Arc<dyn Acknowledger>);
         }
+        self.batch.octets += frame.len();
+        let acknowledger = self.batch.acknowledger.clone();
+        let message = Message::new(frame, epoch, acknowledger);
+        self.batch.messages.push_back(message);
     }
 
-    /// Puts a message into its queue. Returns it if it has to wait for room.
-    fn deliver(&mut self, now: Instant, key: Key, message: Message) -> Option<Message> {
-        let sink = self.sinks.get_mut(&key)?;
-        let dropped = match sink.push(message) {
-            Pushed::Done | Pushed::Ended => return None,
-            Pushed::Full(message) if !self.closing => return Some(message),
-            Pushed::Full(_) => 1,
-            Pushed::Dropped(dropped) => dropped,
-            Pushed::Failed => {
-                self.fail(now, key);
-                return None;
-            }
+    /// Hands the batch on.
+    fn hand_on(&mut self, now: Instant) {
+        let Some(key) = self.batch.key.take() else {
+            return;
         };
-        self.dropped(now, key, dropped);
+        self.batch.octets = 0;
+        let mut messages = std::mem::take(&mut self.batch.messages);
+        if self.parked.is_empty() {
+            if let Some(message) = self.deliver(now, key, &mut messages) {
+                self.parked.push_back(Parked::Message(key, message));
+            }
+        }
+        let parked = messages.drain(..).map(|m| Parked::Message(key, m));
+        self.parked.extend(parked);
+        // Empty, but with the memory that it had.
+        self.batch.messages = messages;
+    }
+
+    /// Puts messages into their queue. If one has to wait for room it is
+    /// returned, and those after it are left.
+    fn deliver(
+        &mut self,
+        now: Instant,
+        key: Key,
+        messages: &mut VecDeque<Message>,
+    ) -> Option<Message> {
+        while let Some(sink) = self.sinks.get_mut(&key) {
+            let (mut dropped, last) = sink.push(messages);
+            let waits = match last {
+                Pushed::Done | Pushed::Dropped(_) => None,
+                Pushed::Ended => {
+                    messages.clear();
+                    None
+                }
+                Pushed::Full(message) if !self.closing => Some(message),
+                Pushed::Full(_) => {
+                    dropped += 1;
+                    None
+                }
+                Pushed::Failed => {
+                    self.dropped(now, key, dropped);
+                    messages.clear();
+                    self.fail(now, key);
+                    return None;
+                }
+            };
+            self.dropped(now, key, dropped);
+            if waits.is_some() || messages.is_empty() {
+                return waits;
+            }
+        }
+        messages.clear();
         None
     }
 
     fn dropped(&mut self, now: Instant, key: Key, messages: u64) {
+        if messages == 0 {
+            return;
+        }
         self.core.dropped(messages);
         let Some(sink) = self.sinks.get_mut(&key) else {
             return;

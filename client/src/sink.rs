@@ -1,6 +1,7 @@
 //! Where a subscription delivers.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -68,17 +69,22 @@ impl Sink {
         }
     }
 
-    pub(crate) fn push(&self, message: Message) -> Pushed<Message> {
+    /// Adds messages, oldest first, as far as the queue takes them. Returns how
+    /// many were dropped, and what became of the last that was taken.
+    pub(crate) fn push(&self, messages: &mut VecDeque<Message>) -> (u64, Pushed<Message>) {
         let mut keep = false;
         if self.suspended {
             match self.priority {
-                Priority::Expendable => return Pushed::Dropped(1),
+                Priority::Expendable => {
+                    let dropped = messages.drain(..).count() as u64;
+                    return (dropped, Pushed::Done);
+                }
                 Priority::Critical => keep = true,
                 Priority::Normal => {}
             }
         }
-        let size = message.frame().len();
-        self.queue.push(message, size, keep)
+        let size = |message: &Message| message.frame().len();
+        self.queue.push_all(messages, size, keep)
     }
 
     /// The session is suspended, or is not any more. Returns how many messages

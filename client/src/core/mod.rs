@@ -61,7 +61,7 @@ use crate::{
     config::Config,
     error::Error,
     event::Event,
-    frame::{DecodeLimits, Decoder, Version},
+    frame::{DecodeLimits, Decoder, Frame, Version},
     metrics::Metrics,
 };
 use endpoints::Endpoints;
@@ -88,6 +88,9 @@ pub struct Core {
     decoder: Decoder,
     timers: Timers,
     outputs: VecDeque<Output>,
+    /// Messages that come before all `outputs`: most of what a core puts out,
+    /// and much smaller than the rest.
+    deliveries: VecDeque<(Key, Frame)>,
     outbox: Outbox,
     operations: Operations,
     subscriptions: Subscriptions,
@@ -171,6 +174,7 @@ impl Core {
             }),
             timers: Timers::new(now),
             outputs: VecDeque::new(),
+            deliveries: VecDeque::new(),
             outbox: Outbox::new(limits.outbox, limits.operations),
             operations: Operations::default(),
             subscriptions: Subscriptions::default(),
@@ -225,7 +229,31 @@ impl Core {
     /// The next thing to do. Changes after `handle` and `poll_transmit`: a frame
     /// that may not leave any more is answered there.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        match self.poll_delivery() {
+            Some((key, frame)) => Some(Output::Deliver {
+                key,
+                epoch: self.epoch,
+                frame,
+            }),
+            None => self.outputs.pop_front(),
+        }
+    }
+
+    /// As [`poll`](Self::poll), if that would be a message of the present connection.
+    pub fn poll_delivery(&mut self) -> Option<(Key, Frame)> {
+        self.deliveries.pop_front()
+    }
+
+    fn deliver_to(&mut self, key: Key, frame: Frame) {
+        if self.outputs.is_empty() {
+            self.deliveries.push_back((key, frame));
+        } else {
+            self.outputs.push_back(Output::Deliver {
+                key,
+                epoch: self.epoch,
+                frame,
+            });
+        }
     }
 
     /// When [`Input::Timeout`] is due: may be early, never late. Changes after

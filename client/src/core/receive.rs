@@ -87,11 +87,7 @@ impl Core {
             }
             Some(key) => {
                 self.metrics.messages += 1;
-                self.outputs.push_back(Output::Deliver {
-                    key,
-                    epoch: self.epoch,
-                    frame,
-                });
+                self.deliver_to(key, frame);
             }
             None => self.metrics.unrouted += 1,
         }

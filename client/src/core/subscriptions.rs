@@ -63,6 +63,9 @@ impl Subscription {
     }
 }
 
+/// With so many subscriptions the last one is remembered.
+const FEW: usize = 1;
+
 /// The subscriptions of a session, in the order in which they were made.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
@@ -70,6 +73,9 @@ pub(super) struct Subscriptions {
     by_id: BTreeMap<Box<[u8]>, Key>,
     /// What those remember that drop a MESSAGE that has come before.
     windows: BTreeMap<Key, Window>,
+    /// The id that the last MESSAGE was for, as it stood there: the next is
+    /// likely for the same.
+    last: Option<(Box<[u8]>, Key)>,
 }
 
 impl Subscriptions {
@@ -85,6 +91,7 @@ impl Subscriptions {
             self.windows.insert(key, Window::new(dedupe));
         }
         self.all.insert(key, subscription);
+        self.last = None;
         Ok(())
     }
 
@@ -92,6 +99,7 @@ impl Subscriptions {
         let subscription = self.all.remove(&key)?;
         self.by_id.remove(subscription.spec.id.as_bytes());
         self.windows.remove(&key);
+        self.last = None;
         Some(subscription)
     }
 
@@ -109,13 +117,20 @@ impl Subscriptions {
 
     /// The subscription that a MESSAGE is for. The header is compared as it
     /// stands; it is unescaped only if that finds nothing.
-    pub(super) fn route(&self, message: &Frame) -> Option<Key> {
+    pub(super) fn route(&mut self, message: &Frame) -> Option<Key> {
         let raw = message.raw_header(b"subscription")?;
-        if let Some(key) = self.by_id.get(raw) {
+        if let Some((_, key)) = self.last.as_ref().filter(|(id, _)| **id == *raw) {
             return Some(*key);
         }
-        let id = message.header("subscription")?;
-        self.by_id.get(id.as_bytes()).copied()
+        let key = match self.by_id.get(raw) {
+            Some(key) => *key,
+            None => *self.by_id.get(message.header("subscription")?.as_bytes())?,
+        };
+        // With many subscriptions the map is as good, and costs no copy.
+        if self.all.len() <= FEW {
+            self.last = Some((raw.into(), key));
+        }
+        Some(key)
     }
 
     /// The subscription of a MESSAGE that names none, as in 1.0: the first of its

@@ -157,11 +157,20 @@ impl Decoder {
     fn slice(&mut self) -> Result<Option<Frame>, Fault> {
         self.skip(between_frames(&self.input));
         if self.input.is_empty() {
+            self.input = Bytes::new();
             return Ok(None);
         }
         if let Some(end) = self.scan.advance(&self.input, self.version, &self.limits)? {
-            let octets = self.input.split_to(end);
-            self.input.advance(1);
+            let octets = if end + 1 == self.input.len() {
+                // All of it: nothing here is to keep its block alive.
+                let mut whole = mem::take(&mut self.input);
+                whole.truncate(end);
+                whole
+            } else {
+                let octets = self.input.split_to(end);
+                self.input.advance(1);
+                octets
+            };
             return Ok(Some(self.finish(octets)));
         }
         self.tail = BytesMut::with_capacity(self.capacity(self.input.len()));

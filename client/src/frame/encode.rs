@@ -153,7 +153,7 @@ impl<'b> Encoder<'b> {
         let octets = text.as_bytes();
         let mut run = 0;
         for (at, &octet) in octets.iter().enumerate() {
-            if !matches!(octet, b':' | b'\\' | b'\n' | b'\r' | 0) {
+            if !SPECIAL[usize::from(octet)] {
                 continue;
             }
             match self.escapes.written(octet, place) {
@@ -248,6 +248,17 @@ fn decimal(mut value: u64, digits: &mut [u8; DIGITS]) -> &str {
         }
     }
 }
+
+/// Octets that some version escapes or some frame cannot carry.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut nth = 0;
+    while nth < 5 {
+        special[[b':', b'\\', b'\n', b'\r', 0][nth] as usize] = true;
+        nth += 1;
+    }
+    special
+};
 
 /// Of `u64::MAX`.
 const DIGITS: usize = 20;

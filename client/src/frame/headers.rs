@@ -100,7 +100,7 @@ impl<'a> Iterator for Lines<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (line, rest) = line_and_rest(self.rest);
-        let colon = line.iter().position(|&octet| octet == b':')?;
+        let colon = memchr(b':', line)?;
         self.rest = rest;
         Some((&line[..colon], &line[colon + 1..]))
     }

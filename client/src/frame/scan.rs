@@ -178,23 +178,26 @@ impl Scan {
             });
         }
         self.count += 1;
-        // The known names need no search for the colon.
-        let (known, name) = match line.first() {
-            Some(b's') if line.starts_with(b"subscription:") => {
+        // The names that most messages have need no search for the colon.
+        let (known, name) = match line {
+            [b's', ..] if line.starts_with(b"subscription:") => {
                 (&mut self.layout.subscription, "subscription:")
             }
-            Some(b'd') if line.starts_with(b"destination:") => {
+            [b'd', ..] if line.starts_with(b"destination:") => {
                 (&mut self.layout.destination, "destination:")
             }
-            Some(b'm') if line.starts_with(b"message-id:") => {
+            [b'm', ..] if line.starts_with(b"message-id:") => {
                 (&mut self.layout.message_id, "message-id:")
             }
-            Some(b'c') if line.starts_with(b"content-length:") => {
+            [b'c', ..] if line.starts_with(b"content-length:") => {
                 return self.take_length(line, limits);
             }
-            Some(b':') => return Err(fault(DecodeErrorKind::EmptyHeaderName, self.line)),
-            Some(_) if line.contains(&b':') => return Ok(()),
-            Some(_) | None => return Err(fault(DecodeErrorKind::HeaderWithoutColon, self.line)),
+            [b'c', ..] if line.starts_with(b"content-type:") => return Ok(()),
+            [b't', ..] if line.starts_with(b"timestamp:") => return Ok(()),
+            [b'p', ..] if line.starts_with(b"priority:") => return Ok(()),
+            [b':', ..] => return Err(fault(DecodeErrorKind::EmptyHeaderName, self.line)),
+            _ if memchr(b':', line).is_some() => return Ok(()),
+            _ => return Err(fault(DecodeErrorKind::HeaderWithoutColon, self.line)),
         };
         let value = self.line + name.len();
         if *known == 0 {

@@ -10,7 +10,7 @@ use std::{
 
 use mio::{Interest, Registry, Token, net::TcpStream};
 
-use super::stream::Socket;
+use super::stream::{Readiness, Socket};
 use crate::error::{LinkError, Stage};
 
 /// No address gets less than this, unless the whole stage has less left.
@@ -31,8 +31,7 @@ pub(super) struct Dial {
 struct Attempt {
     tcp: TcpStream,
     address: SocketAddr,
-    readable: bool,
-    writable: bool,
+    ready: Readiness,
     until: Instant,
 }
 
@@ -51,10 +50,9 @@ impl Dial {
         }
     }
 
-    pub(super) fn ready(&mut self, readable: bool, writable: bool) {
+    pub(super) fn ready(&mut self, more: Readiness) {
         if let Some(attempt) = &mut self.attempt {
-            attempt.readable |= readable;
-            attempt.writable |= writable;
+            attempt.ready.add(more);
         }
     }
 
@@ -85,12 +83,13 @@ impl Dial {
             match attempt.poll() {
                 Ok(true) => {
                     log::debug!("connected to {}", attempt.address);
-                    return Ok(Some(Socket::new(
-                        attempt.tcp,
-                        attempt.address,
-                        attempt.readable,
-                        attempt.writable,
-                    )));
+                    let Attempt {
+                        tcp,
+                        address,
+                        ready,
+                        ..
+                    } = attempt;
+                    return Ok(Some(Socket::new(tcp, address, ready)));
                 }
                 Ok(false) if now >= attempt.until && !self.waiting.is_empty() => {
                     log::debug!(
@@ -127,8 +126,7 @@ impl Dial {
         Ok(Attempt {
             tcp,
             address,
-            readable: false,
-            writable: false,
+            ready: Readiness::default(),
             until,
         })
     }
@@ -138,7 +136,7 @@ impl Attempt {
     /// Whether the connection stands. An event may be spurious, and an error
     /// shows only in `SO_ERROR`: hence both questions.
     fn poll(&self) -> io::Result<bool> {
-        if !(self.readable || self.writable) {
+        if !self.ready.is_any() {
             return Ok(false);
         }
         if let Some(e) = self.tcp.take_error()? {

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::coding::OpCode;
 
 /// Writes masked frames (RFC 6455 §5.2).
 ///
@@ -12,23 +12,24 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     key: RandomState,
-    written: u64,
+    hashed: u64,
+    spare: Option<[u8; 4]>,
 }
 
 impl Frames {
     /// Appends one frame.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>, data: Data, last: bool, payload: &[u8]) {
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, opcode: OpCode, last: bool, payload: &[u8]) {
         let mask = self.mask();
+        let first = u8::from(opcode) | if last { FIN } else { 0 };
         out.reserve(payload.len() + LONGEST_HEADER);
-        out.push(u8::from(OpCode::Data(data)) | if last { FIN } else { 0 });
         match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-            (Ok(short @ 0..=125), _) => out.push(MASKED | short),
+            (Ok(short @ 0..=125), _) => out.extend_from_slice(&[first, MASKED | short]),
             (_, Ok(medium)) => {
-                out.push(MASKED | 126);
-                out.extend_from_slice(&medium.to_be_bytes());
+                let [high, low] = medium.to_be_bytes();
+                out.extend_from_slice(&[first, MASKED | 126, high, low]);
             }
             (_, Err(_)) => {
-                out.push(MASKED | 127);
+                out.extend_from_slice(&[first, MASKED | 127]);
                 out.extend_from_slice(&(payload.len() as u64).to_be_bytes());
             }
         }
@@ -38,9 +39,14 @@ impl Frames {
         apply(mask, &mut out[start..]);
     }
 
+    /// One hash is good for two.
     fn mask(&mut self) -> [u8; 4] {
-        self.written += 1;
-        let [a, b, c, d, ..] = self.key.hash_one(self.written).to_ne_bytes();
+        let [a, b, c, d, e, f, g, h] = match self.spare.take() {
+            Some([a, b, c, d]) => return [a, b, c, d],
+            None => self.key.hash_one(self.hashed).to_ne_bytes(),
+        };
+        self.hashed += 1;
+        self.spare = Some([e, f, g, h]);
         [a, b, c, d]
     }
 }
@@ -50,24 +56,30 @@ const MASKED: u8 = 0x80;
 const LONGEST_HEADER: usize = 14;
 
 /// RFC 6455 §5.3.
-fn apply([a, b, c, d]: [u8; 4], octets: &mut [u8]) {
-    let wide = [a, b, c, d, a, b, c, d];
-    let mut chunks = octets.chunks_exact_mut(wide.len());
+fn apply(mask: [u8; 4], octets: &mut [u8]) {
+    let word = u32::from_ne_bytes(mask);
+    let wide = (u128::from(word) << 96)
+        | (u128::from(word) << 64)
+        | (u128::from(word) << 32)
+        | u128::from(word);
+    let mut chunks = octets.chunks_exact_mut(WIDE);
     for chunk in &mut chunks {
-        for (octet, mask) in chunk.iter_mut().zip(wide) {
-            *octet ^= mask;
-        }
+        let mut lanes = [0; WIDE];
+        lanes.copy_from_slice(chunk);
+        chunk.copy_from_slice(&(u128::from_ne_bytes(lanes) ^ wide).to_ne_bytes());
     }
-    for (octet, mask) in chunks.into_remainder().iter_mut().zip(wide) {
+    for (octet, mask) in chunks.into_remainder().iter_mut().zip(mask.iter().cycle()) {
         *octet ^= mask;
     }
 }
+
+const WIDE: usize = size_of::<u128>();
 
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
 
-    use tungstenite::protocol::frame::FrameHeader;
+    use tungstenite::protocol::frame::{FrameHeader, coding::Data};
 
     use super::*;
 
@@ -82,7 +94,7 @@ mod tests {
             ] {
                 let payload: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();
                 let mut out = b"before".to_vec();
-                frames.write(&mut out, data, last, &payload);
+                frames.write(&mut out, OpCode::Data(data), last, &payload);
                 let mut cursor = Cursor::new(&out[6..]);
                 let (header, length) = FrameHeader::parse(&mut cursor).unwrap().unwrap();
                 assert_eq!(header.opcode, OpCode::Data(data));

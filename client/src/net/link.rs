@@ -12,10 +12,10 @@ use super::{
     http1::{Exchange, Goal},
     refusal,
     resolve::literal,
-    stream::{Socket, Stream},
+    stream::{Readiness, Socket, Stream},
     tls::{Handshake, Securing, Step, Tls},
     upgrade::{Upgrade, tunnel_request},
-    ws::Ws,
+    ws::{Came, Ws},
 };
 use crate::{
     config::{Config, Endpoint, Proxy},
@@ -52,6 +52,9 @@ pub(crate) enum LinkEvent {
     Up(Upgraded),
     /// One complete WebSocket data message, TEXT or BINARY, never empty.
     Message(Bytes),
+    /// There may be more. It is best read when nobody keeps a message of before:
+    /// then it takes their place, and else a new block of memory.
+    Full,
     /// Nothing more until the next readiness, deadline or write.
     Idle,
     /// The end, told once.
@@ -130,23 +133,20 @@ impl Link {
         }
     }
 
-    /// Takes the poller's readiness for this link's token. An event that says
-    /// neither (an error, a hang-up) counts as both.
-    pub(crate) fn ready(&mut self, readable: bool, writable: bool) {
-        let both = !(readable || writable);
-        let (readable, writable) = (readable || both, writable || both);
+    /// Takes the poller's readiness for this link's token.
+    pub(crate) fn ready(&mut self, ready: Readiness) {
         match &mut self.state {
-            State::Connecting(dial) => dial.ready(readable, writable),
-            State::Tunnelling(s) => s.0.socket_mut().ready(readable, writable),
-            State::Securing(s) => s.1.socket_mut().ready(readable, writable),
-            State::Upgrading(s) => s.0.socket_mut().ready(readable, writable),
-            State::Up(ws) => ws.ready(readable, writable),
+            State::Connecting(dial) => dial.ready(ready),
+            State::Tunnelling(s) => s.0.socket_mut().ready(ready),
+            State::Securing(s) => s.1.socket_mut().ready(ready),
+            State::Upgrading(s) => s.0.socket_mut().ready(ready),
+            State::Up(ws) => ws.ready(ready),
             State::Resolving { .. } | State::Failed(_) | State::Dead => {}
         }
     }
 
     /// Makes what progress is possible and tells of it; call it until it says
-    /// [`LinkEvent::Idle`]. With `read` false nothing is read once the link is
+    /// [`LinkEvent::Idle`], or later if it says [`LinkEvent::Full`]. With `read` false nothing is read once the link is
     /// up: neither data nor pings.
     pub(crate) fn poll(&mut self, now: Instant, registry: &Registry, read: bool) -> LinkEvent {
         match self.step(now, registry, read) {
@@ -272,8 +272,9 @@ impl Link {
             let moved = match &mut self.state {
                 State::Up(ws) => {
                     return Ok(match ws.poll(now, read)? {
-                        Some(message) => LinkEvent::Message(message),
-                        None => LinkEvent::Idle,
+                        Came::Message(message) => LinkEvent::Message(message),
+                        Came::Full => LinkEvent::Full,
+                        Came::Nothing => LinkEvent::Idle,
                     });
                 }
                 State::Dead => return Ok(LinkEvent::Idle),
@@ -444,7 +445,7 @@ impl Link {
         let peer = stream.socket().peer();
         log::debug!("WebSocket with {peer} is up, subprotocol {subprotocol:?}");
         if let State::Upgrading(s) = mem::replace(&mut self.state, State::Dead) {
-            let ws = Ws::new(s.0, answer.leftover, &self.config);
+            let ws = Ws::new(s.0, &answer.leftover, &self.config);
             self.state = State::Up(Box::new(ws));
         }
         Ok(Some(Upgraded { subprotocol, peer }))

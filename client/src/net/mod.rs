@@ -6,6 +6,7 @@ mod deadline;
 mod dial;
 mod frames;
 mod http1;
+mod incoming;
 mod link;
 mod refusal;
 mod resolve;
@@ -19,5 +20,6 @@ mod tests;
 
 pub(crate) use link::{Link, LinkEvent, Upgraded};
 pub(crate) use resolve::resolve_blocking;
+pub(crate) use stream::Readiness;
 pub(crate) use tls::Tls;
 pub(crate) use upgrade::check_headers;

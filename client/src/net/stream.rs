@@ -6,8 +6,39 @@ use std::{
     sync::Arc,
 };
 
-use mio::net::TcpStream;
+use mio::{event::Event, net::TcpStream};
 use native_tls::TlsStream;
+
+/// What the poller tells of a socket.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Readiness {
+    readable: bool,
+    writable: bool,
+    /// Nothing more will come, or an error: reading finds out which.
+    ended: bool,
+}
+
+impl Readiness {
+    /// An event that says neither (an error, a hang-up) counts as both.
+    pub(crate) fn of(event: &Event) -> Self {
+        let neither = !(event.is_readable() || event.is_writable());
+        Self {
+            readable: event.is_readable() || neither,
+            writable: event.is_writable() || neither,
+            ended: event.is_read_closed() || event.is_error(),
+        }
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
+        self.readable |= more.readable;
+        self.writable |= more.writable;
+        self.ended |= more.ended;
+    }
+
+    pub(super) fn is_any(self) -> bool {
+        self.readable || self.writable
+    }
+}
 
 /// A connected, non-blocking TCP socket with its readiness.
 ///
@@ -19,8 +50,7 @@ use native_tls::TlsStream;
 pub(super) struct Socket {
     tcp: TcpStream,
     peer: SocketAddr,
-    readable: bool,
-    writable: bool,
+    ready: Readiness,
     octets_read: u64,
     /// The first write error. From then on octets to write vanish, so that
     /// what the peer said before it went away is still read; reading ends with
@@ -29,20 +59,18 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(tcp: TcpStream, peer: SocketAddr, readable: bool, writable: bool) -> Self {
+    pub(super) fn new(tcp: TcpStream, peer: SocketAddr, ready: Readiness) -> Self {
         Self {
             tcp,
             peer,
-            readable,
-            writable,
+            ready,
             octets_read: 0,
             broken: None,
         }
     }
 
-    pub(super) fn ready(&mut self, readable: bool, writable: bool) {
-        self.readable |= readable;
-        self.writable |= writable;
+    pub(super) fn ready(&mut self, more: Readiness) {
+        self.ready.add(more);
     }
 
     pub(super) fn peer(&self) -> SocketAddr {
@@ -50,7 +78,7 @@ impl Socket {
     }
 
     pub(super) fn is_writable(&self) -> bool {
-        self.writable
+        self.ready.writable
     }
 
     pub(super) fn broken(&self) -> Option<&Arc<io::Error>> {
@@ -59,12 +87,12 @@ impl Socket {
 
     /// What `read` would give, left where it is.
     pub(super) fn peek(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if !self.readable {
+        if !self.ready.readable {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let peeked = self.tcp.peek(buf);
         if matches!(&peeked, Err(e) if e.kind() == io::ErrorKind::WouldBlock) {
-            self.readable = false;
+            self.ready.readable = false;
         }
         peeked
     }
@@ -77,15 +105,20 @@ impl Socket {
 impl Read for Socket {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
-            if !self.readable {
+            if !self.ready.readable {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             match self.tcp.read(buf) {
                 Ok(n) => {
                     self.octets_read += n as u64;
+                    // All there was: whatever comes from now on is a new edge,
+                    // but for an end that the poller has told of already.
+                    if SHORT_IS_ALL && n < buf.len() && !self.ready.ended {
+                        self.ready.readable = false;
+                    }
                     return Ok(n);
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.ready.readable = false,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
@@ -99,12 +132,12 @@ impl Write for Socket {
             if self.broken.is_some() {
                 return Ok(buf.len());
             }
-            if !self.writable {
+            if !self.ready.writable {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             match self.tcp.write(buf) {
                 Ok(n) => return Ok(n),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.ready.writable = false,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => self.broken = Some(Arc::new(e)),
             }
@@ -115,6 +148,10 @@ impl Write for Socket {
         Ok(())
     }
 }
+
+/// Whether a read that does not fill its buffer has emptied the socket, as
+/// epoll(7) has it. Other pollers are armed by `WouldBlock` alone.
+const SHORT_IS_ALL: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// What HTTP and WebSocket are spoken over.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! The WebSocket connection, once it is up.
 //!
-//! tungstenite reads, answers pings and closes. It logs every frame that it
-//! writes, though, and CONNECT holds a passcode: so data frames are written
-//! here, into the same buffer, and tungstenite never sees one.
+//! Frames are read and written here, with the lower parts of tungstenite: its
+//! upper ones log every frame that they write, and CONNECT holds a passcode;
+//! and they fill their buffer with zeros before every read.
 
 use std::{
     collections::VecDeque,
@@ -12,15 +12,19 @@ use std::{
 
 use bytes::Bytes;
 use tungstenite::{
-    Error, Message, Utf8Bytes,
+    Error, Utf8Bytes,
     error::ProtocolError,
     protocol::{
-        CloseFrame, Role, WebSocketConfig, WebSocketContext,
-        frame::coding::{CloseCode, Data},
+        CloseFrame,
+        frame::coding::{CloseCode, Control, Data, OpCode},
     },
 };
 
-use super::{frames::Frames, stream::Stream};
+use super::{
+    frames::Frames,
+    incoming::{Incoming, Said},
+    stream::{Readiness, Stream},
+};
 use crate::{config::Config, dialect::MessageKind, error::LinkError};
 
 /// The largest WebSocket frame that is sent; larger messages are fragmented.
@@ -29,10 +33,8 @@ const FRAGMENT: usize = 64 << 10;
 const LOW_WATER: usize = 64 << 10;
 /// Written without being asked when this much waits.
 const WRITE_EARLY: usize = 32 << 10;
-/// What `LOW_WATER` lets in, and pongs; tungstenite keeps further ones back.
+/// What `LOW_WATER` lets in, and pongs; of further ones the last is kept.
 const WRITE_LIMIT: usize = 256 << 10;
-/// The default of 128 KiB would be zero-filled before every read.
-const READ_BUFFER: usize = 32 << 10;
 /// A message may hold a frame of the largest size and some heart-beats.
 const MESSAGE_EXTRA: usize = 64 << 10;
 /// How long the answer to the peer's Close may take to leave.
@@ -42,16 +44,29 @@ const PATIENCE: u32 = 65_536;
 
 /// The peer's side of a connection and ours.
 pub(super) struct Ws {
-    context: WebSocketContext,
+    incoming: Incoming,
     wire: Wire,
     frames: Frames,
     kind: MessageKind,
     /// Messages that are not frames yet, or not wholly.
     queue: VecDeque<Outgoing>,
+    /// The answer to a ping for which there was no room.
+    pong: Option<Bytes>,
     closing: Closing,
     /// The last read ended in `WouldBlock`, and no event came since.
     dry: bool,
+    /// A message was given out since the block was full last.
+    gave: bool,
     octets_before: u64,
+}
+
+/// What came of looking for a message.
+pub(super) enum Came {
+    Message(Bytes),
+    /// What was read has been given out, and reading on needs another block
+    /// unless nobody keeps any of this one.
+    Full,
+    Nothing,
 }
 
 struct Outgoing {
@@ -59,13 +74,10 @@ struct Outgoing {
     data: Data,
 }
 
-/// The stream and what waits to be written to it: whole frames, of whoever's
-/// making, in the order in which they were made.
+/// The stream and what waits to be written to it: whole frames, in the order
+/// in which they were made.
 struct Wire {
     stream: Stream,
-    /// What followed the upgrade's answer, to be read first. tungstenite could
-    /// take it over itself, but would forget the size of its read buffer then.
-    ahead: Bytes,
     out: Vec<u8>,
     /// How much of `out` has left.
     sent: usize,
@@ -85,36 +97,31 @@ enum Closing {
 
 impl Ws {
     /// Takes over a connection whose upgrade is done; `leftover` followed it.
-    pub(super) fn new(stream: Stream, leftover: Vec<u8>, config: &Config) -> Self {
+    pub(super) fn new(stream: Stream, leftover: &[u8], config: &Config) -> Self {
         let limit = config.limits.frame.saturating_add(MESSAGE_EXTRA);
         let kind = config.dialect.messages;
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(0)
-            .max_write_buffer_size(WRITE_LIMIT)
-            .max_message_size(Some(limit))
-            .max_frame_size(Some(limit));
         let octets_before = stream.socket().octets_read();
         let octets_before = octets_before.saturating_sub(leftover.len() as u64);
         Self {
-            context: WebSocketContext::new(Role::Client, Some(config)),
+            incoming: Incoming::new(leftover, limit),
             wire: Wire {
                 stream,
-                ahead: leftover.into(),
                 out: Vec::new(),
                 sent: 0,
             },
             frames: Frames::default(),
             kind,
             queue: VecDeque::new(),
+            pong: None,
             closing: Closing::No,
             dry: false,
+            gave: false,
             octets_before,
         }
     }
 
-    pub(super) fn ready(&mut self, readable: bool, writable: bool) {
-        self.wire.stream.socket_mut().ready(readable, writable);
+    pub(super) fn ready(&mut self, ready: Readiness) {
+        self.wire.stream.socket_mut().ready(ready);
         self.dry = false;
     }
 
@@ -141,30 +148,43 @@ impl Ws {
         }
     }
 
-    /// The next message; `None` if there is none now.
-    pub(super) fn poll(&mut self, now: Instant, read: bool) -> Result<Option<Bytes>, LinkError> {
+    /// The next message, if there is one now.
+    pub(super) fn poll(&mut self, now: Instant, read: bool) -> Result<Came, LinkError> {
         for _ in 0..PATIENCE {
             if matches!(self.closing, Closing::Answering { .. }) {
                 return self.answer(now);
             }
-            if !read || self.dry {
-                return Ok(None);
+            if !read {
+                return Ok(Came::Nothing);
             }
-            match self.context.read(&mut self.wire) {
-                Ok(Message::Text(text)) if !text.is_empty() => return Ok(Some(text.into())),
-                Ok(Message::Binary(data)) if !data.is_empty() => return Ok(Some(data)),
-                // An empty message carries no octets, and none of ours is a raw frame.
-                Ok(Message::Text(_) | Message::Binary(_) | Message::Frame(_)) => {}
-                // tungstenite answers by itself.
-                Ok(Message::Ping(_) | Message::Pong(_)) => {}
-                Ok(Message::Close(frame)) => self.closed(now, frame)?,
-                Err(e) => match self.failed(e) {
-                    Some(e) => return Err(e),
-                    None => {
-                        self.dry = true;
-                        return Ok(None);
+            match self.incoming.next() {
+                // An empty message carries no octets.
+                Ok(Some(Said::Message(message))) if message.is_empty() => {}
+                Ok(Some(Said::Message(message))) => {
+                    self.gave = true;
+                    return Ok(Came::Message(message));
+                }
+                Ok(Some(Said::Ping(payload))) => self.answer_ping(payload),
+                Ok(Some(Said::Pong)) => {}
+                Ok(Some(Said::Close(frame))) => self.closed(now, frame)?,
+                Ok(None) if self.dry => return Ok(Came::Nothing),
+                Ok(None) if self.gave && self.incoming.is_full() => {
+                    self.gave = false;
+                    return Ok(Came::Full);
+                }
+                Ok(None) => match self.incoming.read(&mut self.wire.stream) {
+                    Ok(0) => {
+                        let end = ProtocolError::ResetWithoutClosingHandshake;
+                        return Err(self.failed(&end.into()));
                     }
+                    Ok(_) => {}
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                        self.dry = true;
+                        return Ok(Came::Nothing);
+                    }
+                    Err(e) => return Err(self.failed(&e.into())),
                 },
+                Err(e) => return Err(self.failed(&e)),
             }
         }
         self.farewell(CloseCode::Policy);
@@ -177,10 +197,18 @@ impl Ws {
     /// brokers that tell the two apart expect TEXT, and RFC 6455 §5.6 forbids
     /// anything else in it.
     pub(super) fn send(&mut self, message: Bytes) {
+        // Most is ASCII, which is told much faster.
+        let is_text = |m: &[u8]| m.is_ascii() || std::str::from_utf8(m).is_ok();
         let data = match self.kind {
-            MessageKind::Text if std::str::from_utf8(&message).is_ok() => Data::Text,
+            MessageKind::Text if is_text(&message) => Data::Text,
             MessageKind::Text | MessageKind::Binary => Data::Binary,
         };
+        let waits = !self.queue.is_empty() || self.wire.waiting() > LOW_WATER;
+        if !waits && message.len() <= FRAGMENT && self.can_write() {
+            self.frames
+                .write(&mut self.wire.out, OpCode::Data(data), true, &message);
+            return self.write_early();
+        }
         self.queue.push_back(Outgoing {
             rest: message,
             data,
@@ -192,7 +220,6 @@ impl Ws {
     pub(super) fn wants_frame(&self) -> bool {
         let socket = self.wire.stream.socket();
         !self.is_closing()
-            && self.context.can_write()
             && self.queue.is_empty()
             && self.wire.waiting() <= LOW_WATER
             && socket.is_writable()
@@ -212,7 +239,7 @@ impl Ws {
             match self.push() {
                 Ok(()) => {
                     let more = !self.queue.is_empty() || matches!(self.closing, Closing::Queued(_));
-                    if !more || !self.context.can_write() {
+                    if !more || !self.can_write() {
                         return Ok(());
                     }
                 }
@@ -222,14 +249,21 @@ impl Ws {
         }
     }
 
-    /// Writes what waits, and what tungstenite has kept back meanwhile.
+    /// Writes what waits, and the pong that was kept back meanwhile.
     fn push(&mut self) -> io::Result<()> {
         self.wire.push()?;
-        // Another error means that the connection is over, which reading tells.
-        if let Err(Error::Io(e)) = self.context.flush(&mut self.wire) {
-            return Err(e);
+        match self.pong.take() {
+            None => Ok(()),
+            Some(payload) => {
+                self.write_control(Control::Pong, &payload);
+                self.wire.push()
+            }
         }
-        self.wire.push()
+    }
+
+    /// Whether there is more to say: nothing is after a Close.
+    fn can_write(&self) -> bool {
+        matches!(self.closing, Closing::No | Closing::Queued(_))
     }
 
     /// Sends Close after what is queued.
@@ -257,7 +291,7 @@ impl Ws {
 
     /// Makes frames of messages while few wait to be written.
     fn fill(&mut self) {
-        while self.wire.waiting() <= LOW_WATER && self.context.can_write() {
+        while self.wire.waiting() <= LOW_WATER && self.can_write() {
             let Some(front) = self.queue.front_mut() else {
                 return self.send_close();
             };
@@ -265,51 +299,90 @@ impl Ws {
             let last = cut == front.rest.len();
             let payload = &front.rest[..cut];
             self.frames
-                .write(&mut self.wire.out, front.data, last, payload);
+                .write(&mut self.wire.out, OpCode::Data(front.data), last, payload);
             if last {
                 self.queue.pop_front();
             } else {
                 front.rest = front.rest.slice(cut..);
                 front.data = Data::Continue;
             }
-            if self.wire.waiting() > WRITE_EARLY {
-                if let Err(e) = self.wire.push() {
-                    log::trace!("the rest waits: {e}");
-                }
+            self.write_early();
+        }
+    }
+
+    fn write_early(&mut self) {
+        if self.wire.waiting() > WRITE_EARLY {
+            if let Err(e) = self.wire.push() {
+                log::trace!("the rest waits: {e}");
             }
         }
     }
 
     fn send_close(&mut self) {
-        let Closing::Queued(frame) = &self.closing else {
+        if let Closing::Queued(frame) = &self.closing {
+            let frame = frame.clone();
+            self.closing = Closing::Sent;
+            // At once: if the peer's Close is here already, nothing is written later.
+            self.write_close(Some(&frame));
+            if let Err(e) = self.push() {
+                log::trace!("the Close waits: {e}");
+            }
+        }
+    }
+
+    fn write_control(&mut self, control: Control, payload: &[u8]) {
+        self.frames
+            .write(&mut self.wire.out, OpCode::Control(control), true, payload);
+    }
+
+    fn write_close(&mut self, frame: Option<&CloseFrame>) {
+        let mut payload = Vec::new();
+        if let Some(frame) = frame {
+            payload.extend_from_slice(&u16::from(frame.code).to_be_bytes());
+            payload.extend_from_slice(frame.reason.as_bytes());
+        }
+        // No pong after it.
+        self.pong = None;
+        self.write_control(Control::Close, &payload);
+    }
+
+    /// With the ping's payload (RFC 6455 §5.5.3).
+    fn answer_ping(&mut self, payload: Bytes) {
+        if !self.can_write() {
             return;
-        };
-        let frame = frame.clone();
-        self.closing = Closing::Sent;
-        // At once: if the peer's Close is here already, nothing is written later.
-        let closed = self.context.close(&mut self.wire, Some(frame));
-        if let Err(e) = closed.and_then(|()| Ok(self.wire.push()?)) {
-            log::trace!("the Close waits: {e}");
+        }
+        if self.wire.waiting() <= WRITE_LIMIT {
+            self.write_control(Control::Pong, &payload);
+        } else {
+            // Only the latest must be answered.
+            self.pong = Some(Bytes::copy_from_slice(&payload));
         }
     }
 
     /// The peer's Close: the answer to ours, or the beginning of the end.
     fn closed(&mut self, now: Instant, frame: Option<CloseFrame>) -> Result<(), LinkError> {
-        let told = match frame {
-            Some(frame) => LinkError::Closed {
-                code: frame.code.into(),
-                reason: frame.reason.to_string(),
-            },
-            None => LinkError::Closed {
-                code: 1005,
-                reason: String::new(),
-            },
+        let answers = matches!(self.closing, Closing::Sent);
+        let frame = match frame {
+            Some(frame) if !answers && !frame.code.is_allowed() => Some(CloseFrame {
+                code: CloseCode::Protocol,
+                reason: Utf8Bytes::from_static("Protocol violation"),
+            }),
+            frame => frame,
         };
-        if matches!(self.closing, Closing::Sent) && self.wire.waiting() == 0 {
+        let told = LinkError::Closed {
+            code: frame.as_ref().map_or(1005, |frame| frame.code.into()),
+            reason: frame
+                .as_ref()
+                .map_or_else(String::new, |frame| frame.reason.to_string()),
+        };
+        if answers && self.wire.waiting() == 0 {
             return Err(told);
         }
         // No data after a Close (RFC 6455 §5.5.1).
         self.queue.clear();
+        if !answers {
+            self.write_close(frame.as_ref());
+        }
         self.closing = Closing::Answering {
             by: now.checked_add(ANSWER_PATIENCE).unwrap_or(now),
             told,
@@ -318,29 +391,37 @@ impl Ws {
     }
 
     /// Tells of the peer's Close once its answer has left, or cannot leave.
-    fn answer(&mut self, now: Instant) -> Result<Option<Bytes>, LinkError> {
+    fn answer(&mut self, now: Instant) -> Result<Came, LinkError> {
         let flushed = match self.push() {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => false,
             Ok(()) | Err(_) => true,
         };
         // A peer that closed the socket after its Close waits for no answer.
-        let gone = !flushed
-            && match self.context.read(&mut self.wire) {
-                Err(Error::Io(e)) => e.kind() != io::ErrorKind::WouldBlock,
-                Ok(_) | Err(_) => true,
-            };
+        let gone = !flushed && self.is_gone();
         match &self.closing {
             Closing::Answering { by, told } if flushed || gone || now >= *by => Err(told.clone()),
             Closing::Answering { .. } | Closing::No | Closing::Queued(_) | Closing::Sent => {
-                Ok(None)
+                Ok(Came::Nothing)
             }
         }
     }
 
-    /// The end that a read error means; `None` if it means to wait.
-    fn failed(&mut self, e: Error) -> Option<LinkError> {
-        match &e {
-            Error::Io(e) if e.kind() == io::ErrorKind::WouldBlock => return None,
+    /// Reads what a peer says after its Close, to find its end.
+    fn is_gone(&mut self) -> bool {
+        let mut ignored = [0; 512];
+        for _ in 0..64 {
+            match self.wire.stream.read(&mut ignored) {
+                Ok(1..) => {}
+                Ok(0) => return true,
+                Err(e) => return e.kind() != io::ErrorKind::WouldBlock,
+            }
+        }
+        false
+    }
+
+    /// The end that an error means. The peer is told, too, if it is its fault.
+    fn failed(&mut self, e: &Error) -> LinkError {
+        match e {
             Error::Utf8(_) => self.farewell(CloseCode::Invalid),
             Error::Capacity(_) => self.farewell(CloseCode::Size),
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {}
@@ -354,7 +435,7 @@ impl Ws {
             | Error::Http(_)
             | Error::HttpFormat(_) => {}
         }
-        Some(self.explain(&e))
+        self.explain(e)
     }
 
     fn explain(&self, e: &Error) -> LinkError {
@@ -385,12 +466,13 @@ impl Ws {
 
     /// Says why we go, if the socket takes it at once.
     fn farewell(&mut self, code: CloseCode) {
-        let frame = CloseFrame {
-            code,
-            reason: Utf8Bytes::from_static(""),
-        };
-        let closed = self.context.close(&mut self.wire, Some(frame));
-        if let Err(e) = closed.and_then(|()| Ok(self.wire.push()?)) {
+        if self.can_write() {
+            self.write_close(Some(&CloseFrame {
+                code,
+                reason: Utf8Bytes::from_static(""),
+            }));
+        }
+        if let Err(e) = self.push() {
             log::debug!("no Close could be sent: {e}");
         }
     }
@@ -408,8 +490,11 @@ impl Wire {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => self.sent += n,
                 Err(e) => {
-                    self.out.drain(..self.sent);
-                    self.sent = 0;
+                    // Not each time: what waits would have to move.
+                    if self.sent >= self.waiting() {
+                        self.out.drain(..self.sent);
+                        self.sent = 0;
+                    }
                     return Err(e);
                 }
             }
@@ -417,33 +502,6 @@ impl Wire {
         self.out.clear();
         self.sent = 0;
         self.stream.flush()
-    }
-}
-
-impl Read for Wire {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if !self.ahead.is_empty() {
-            let some = self.ahead.split_to(buf.len().min(self.ahead.len()));
-            buf[..some.len()].copy_from_slice(&some);
-            return Ok(some.len());
-        }
-        self.stream.read(buf)
-    }
-}
-
-/// Where tungstenite writes: all of a frame or nothing of it, so that ours and
-/// its own never mix.
-impl Write for Wire {
-    fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
-        if self.waiting() > WRITE_LIMIT {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        self.out.extend_from_slice(frames);
-        Ok(frames.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

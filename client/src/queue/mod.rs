@@ -11,6 +11,7 @@ mod work;
 pub(crate) use work::{DiskLimits, Evict, Left, Load, Outcome, Parting, Work};
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -123,6 +124,60 @@ impl<T: Item + Clone> Queue<T> {
             Pushed::Failed | Pushed::Ended => {}
         }
         pushed
+    }
+
+    /// As [`push`](Self::push) for each, oldest first, at once: until all are in
+    /// or one is not. Returns how many were dropped, and what became of the last
+    /// that was taken from `items`.
+    pub(crate) fn push_all(
+        &self,
+        items: &mut VecDeque<T>,
+        size: impl Fn(&T) -> usize,
+        keep: bool,
+    ) -> (u64, Pushed<T>) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let (mut added, mut dropped) = (0_u32, 0);
+        let mut last = Pushed::Done;
+        while let Some(item) = items.pop_front() {
+            if state.ended {
+                last = Pushed::Ended;
+                break;
+            }
+            let size = size(&item);
+            #[cfg(feature = "spill")]
+            if state.backlog.is_some() {
+                match self.push_spilling(state, item, size) {
+                    Pushed::Done => continue,
+                    Pushed::Dropped(more) => dropped += more,
+                    other @ (Pushed::Full(_) | Pushed::Failed | Pushed::Ended) => {
+                        last = other;
+                        break;
+                    }
+                }
+                continue;
+            }
+            match state.ring.push(item, size, keep) {
+                Pushed::Done => added += 1,
+                Pushed::Dropped(more) => {
+                    dropped += more;
+                    added += 1;
+                }
+                other @ (Pushed::Full(_) | Pushed::Failed | Pushed::Ended) => {
+                    state.producer_waiting |= matches!(other, Pushed::Full(_));
+                    last = other;
+                    break;
+                }
+            }
+        }
+        let waiting = state.consumers_waiting;
+        drop(guard);
+        match waiting.min(added) {
+            0 => {}
+            1 => self.filled.notify_one(),
+            _ => self.filled.notify_all(),
+        }
+        (dropped, last)
     }
 
     pub(crate) fn try_pop(&self) -> Popped<T> {

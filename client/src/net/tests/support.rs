@@ -14,7 +14,7 @@ use tungstenite::{WebSocket, handshake::derive_accept_key, protocol::Role};
 use crate::{
     config::{Builder, Config, TlsOptions},
     error::LinkError,
-    net::{Link, LinkEvent, Tls, Upgraded, resolve_blocking},
+    net::{Link, LinkEvent, Readiness, Tls, Upgraded, resolve_blocking},
 };
 
 /// Nothing here takes that long; a test that waits longer has failed.
@@ -86,7 +86,7 @@ impl Driver {
         self.poll.poll(&mut events, Some(at_most)).unwrap();
         for event in &events {
             assert_eq!(event.token(), Token(7));
-            self.link.ready(event.is_readable(), event.is_writable());
+            self.link.ready(Readiness::of(event));
         }
     }
 
@@ -101,6 +101,7 @@ impl Driver {
             );
             match self.look(now) {
                 LinkEvent::Idle => {}
+                LinkEvent::Full => continue,
                 LinkEvent::Resolve { host, port } => {
                     self.link.resolved(now, resolve_blocking(&host, port));
                     continue;
