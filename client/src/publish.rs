@@ -291,17 +291,21 @@ const RESERVED: &[&str] = &["destination", "receipt", "transaction", "content-le
 /// The oldest version in which an escaped text means what it should: escapes
 /// came with 1.1, that of the carriage return with 1.2.
 pub(crate) fn needs(text: &str) -> Version {
-    let octets = text.as_bytes();
-    // Without an early end: this way many octets are compared at once.
-    let has = |wanted: u8| octets.iter().fold(false, |found, o| found | (*o == wanted));
-    if has(b'\r') {
-        Version::V1_2
-    } else if has(b'\n') | has(b':') | has(b'\\') {
-        Version::V1_1
-    } else {
-        Version::V1_0
+    match text.bytes().map(|octet| NEEDS[usize::from(octet)]).max() {
+        None | Some(0) => Version::V1_0,
+        Some(1) => Version::V1_1,
+        Some(_) => Version::V1_2,
     }
 }
+
+const NEEDS: [u8; 256] = {
+    let mut needs = [0; 256];
+    needs[b'\n' as usize] = 1;
+    needs[b':' as usize] = 1;
+    needs[b'\\' as usize] = 1;
+    needs[b'\r' as usize] = 2;
+    needs
+};
 
 /// Where frames are written: one block after the other, each used again once
 /// its frames have left.

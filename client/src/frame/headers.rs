@@ -4,7 +4,7 @@ use std::{borrow::Cow, str};
 
 use memchr::memchr;
 
-use super::{Frame, escape::Escapes};
+use super::{Frame, Value, escape::Escapes};
 
 /// The headers of a [`Frame`] in the order of the wire, repeated entries
 /// included; names and values are unescaped.
@@ -45,13 +45,15 @@ impl Frame {
     /// unescaping. Borrowed unless the value holds an escape.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        // Every escape stands for one of these, so that a name without them is
-        // on the wire what it is here.
-        let plain = matches!(name, "subscription" | "destination" | "message-id");
-        if !plain && name.contains([':', '\\', '\n', '\r']) {
-            return self.headers().find(|(n, _)| n == name).map(|(_, v)| v);
-        }
-        let value = self.raw_header(name.as_bytes())?;
+        let value = match self.known(name.as_bytes()) {
+            Some(value) => value?,
+            // Every escape stands for one of these, so that a name without them
+            // is on the wire what it is here.
+            None if name.contains([':', '\\', '\n', '\r']) => {
+                return self.headers().find(|(n, _)| n == name).map(|(_, v)| v);
+            }
+            None => self.search(name.as_bytes())?,
+        };
         Some(self.layout.escapes.unescape(text(value)))
     }
 
@@ -59,21 +61,28 @@ impl Frame {
     /// wire, still escaped. Never allocates.
     #[must_use]
     pub fn raw_header(&self, name: &[u8]) -> Option<&[u8]> {
-        let known = match name {
+        match self.known(name) {
+            Some(value) => value,
+            None => self.search(name),
+        }
+    }
+
+    /// The value of a header whose place was noted; `None` for any other name.
+    #[expect(clippy::option_option, reason = "a known name may be absent")]
+    fn known(&self, name: &[u8]) -> Option<Option<&[u8]>> {
+        let Value { at, length } = match name {
             b"subscription" => self.layout.subscription,
             b"destination" => self.layout.destination,
             b"message-id" => self.layout.message_id,
-            _ => {
-                let mut lines = Lines { rest: self.block() };
-                return lines.find(|&(n, _)| n == name).map(|(_, v)| v);
-            }
+            _ => return None,
         };
-        // No value stands at offset 0, so that 0 is "none".
-        if known == 0 {
-            return None;
-        }
-        let rest = &self.octets[known as usize..];
-        Some(line_and_rest(rest).0)
+        let (at, length) = (at as usize, length as usize);
+        Some((at != 0).then(|| &self.octets[at..at + length]))
+    }
+
+    fn search(&self, name: &[u8]) -> Option<&[u8]> {
+        let mut lines = Lines { rest: self.block() };
+        lines.find(|&(n, _)| n == name).map(|(_, v)| v)
     }
 
     /// All headers, see [`Headers`].

@@ -130,14 +130,21 @@ struct Layout {
     headers: u32,
     /// The first octet after the blank line.
     body: u32,
-    /// The values that every MESSAGE is routed by; 0 if absent.
-    subscription: u32,
-    destination: u32,
-    message_id: u32,
+    /// The values that every MESSAGE is looked at for.
+    subscription: Value,
+    destination: Value,
+    message_id: Value,
     command: Command,
     version: Version,
     /// The escapes that do occur in the headers.
     escapes: Escapes,
+}
+
+/// Where a header's value is. None stands at 0, so that 0 is "absent".
+#[derive(Debug, Clone, Copy, Default)]
+struct Value {
+    at: u32,
+    length: u32,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::str;
 use memchr::{memchr, memchr2};
 
 use super::{
-    Command, DecodeErrorKind, DecodeLimits, Layout, LengthFault, Limit, Version,
+    Command, DecodeErrorKind, DecodeLimits, Layout, LengthFault, Limit, Value, Version,
     command::LONGEST_LINE,
     escape::{Escapes, Presence},
     headers::trim_cr,
@@ -54,9 +54,9 @@ impl Scan {
             layout: Layout {
                 headers: 0,
                 body: 0,
-                subscription: 0,
-                destination: 0,
-                message_id: 0,
+                subscription: Value::default(),
+                destination: Value::default(),
+                message_id: Value::default(),
                 command: Command::Error,
                 version: Version::V1_2,
                 escapes: Escapes::None,
@@ -75,22 +75,10 @@ impl Scan {
         loop {
             match self.stage {
                 Stage::Command | Stage::Headers => {
-                    let Some(end) = self.line_end(octets, limits)? else {
+                    let Some(end) = self.head(octets, limits)? else {
                         return Ok(None);
                     };
-                    let line = trim_cr(&octets[self.line..end]);
-                    if self.stage == Stage::Command {
-                        self.take_command(line)?;
-                    } else if line.is_empty() {
-                        self.end_headers(&octets[..end], version, limits)?;
-                    } else {
-                        self.take_header(line, limits)?;
-                    }
-                    self.line = end + 1;
-                    self.scanned = self.line;
-                    if self.layout.headers == 0 {
-                        self.layout.headers = offset(self.line);
-                    }
+                    self.end_headers(&octets[..end], version, limits)?;
                 }
                 Stage::BodyToNul => return self.find_nul(octets, limits),
                 Stage::BodyTo(end) => {
@@ -135,6 +123,40 @@ impl Scan {
         self.layout
     }
 
+    /// Reads lines up to the blank one; returns where that ends, and leaves off
+    /// behind it.
+    fn head(&mut self, octets: &[u8], limits: &DecodeLimits) -> Result<Option<usize>, Fault> {
+        let most = limits.header_octets.min(limits.frame);
+        loop {
+            let end = match memchr2(b'\n', 0, &octets[self.scanned..]) {
+                Some(at) if octets[self.scanned + at] != 0 && self.scanned + at < most => {
+                    self.scanned + at
+                }
+                Some(_) | None => match self.line_end(octets, limits)? {
+                    Some(end) => end,
+                    None => return Ok(None),
+                },
+            };
+            let line = trim_cr(&octets[self.line..end]);
+            let at = self.line;
+            self.line = end + 1;
+            self.scanned = end + 1;
+            if self.stage == Stage::Command {
+                if end > LONGEST_LINE {
+                    return Err(fault(DecodeErrorKind::UnknownCommand, 0));
+                }
+                self.take_command(line)?;
+                self.layout.headers = offset(end + 1);
+            } else if line.is_empty() {
+                return Ok(Some(end));
+            } else {
+                self.take_header(line, at, limits)?;
+            }
+        }
+    }
+
+    /// The end of a line, looked at with care.
+    #[cold]
     fn line_end(&mut self, octets: &[u8], limits: &DecodeLimits) -> Result<Option<usize>, Fault> {
         let found = memchr2(b'\n', 0, &octets[self.scanned..]);
         let end = found.map_or(octets.len(), |at| self.scanned + at);
@@ -170,10 +192,11 @@ impl Scan {
 
     /// The name ends at the first colon; the rest is the value, colons and
     /// blanks included. Of repeated headers the first counts.
-    fn take_header(&mut self, line: &[u8], limits: &DecodeLimits) -> Result<(), Fault> {
+    #[inline]
+    fn take_header(&mut self, line: &[u8], at: usize, limits: &DecodeLimits) -> Result<(), Fault> {
         if self.count == limits.headers {
             return Err(Fault {
-                at: self.line,
+                at,
                 ..too_large(Limit::Headers, limits.headers)
             });
         }
@@ -190,27 +213,29 @@ impl Scan {
                 (&mut self.layout.message_id, "message-id:")
             }
             [b'c', ..] if line.starts_with(b"content-length:") => {
-                return self.take_length(line, limits);
+                return self.take_length(line, at, limits);
             }
             [b'c', ..] if line.starts_with(b"content-type:") => return Ok(()),
             [b't', ..] if line.starts_with(b"timestamp:") => return Ok(()),
             [b'p', ..] if line.starts_with(b"priority:") => return Ok(()),
-            [b':', ..] => return Err(fault(DecodeErrorKind::EmptyHeaderName, self.line)),
+            [b':', ..] => return Err(fault(DecodeErrorKind::EmptyHeaderName, at)),
             _ if memchr(b':', line).is_some() => return Ok(()),
-            _ => return Err(fault(DecodeErrorKind::HeaderWithoutColon, self.line)),
+            _ => return Err(fault(DecodeErrorKind::HeaderWithoutColon, at)),
         };
-        let value = self.line + name.len();
-        if *known == 0 {
-            *known = offset(value);
+        if known.at == 0 {
+            *known = Value {
+                at: offset(at + name.len()),
+                length: offset(line.len() - name.len()),
+            };
         }
         Ok(())
     }
 
-    fn take_length(&mut self, line: &[u8], limits: &DecodeLimits) -> Result<(), Fault> {
+    fn take_length(&mut self, line: &[u8], at: usize, limits: &DecodeLimits) -> Result<(), Fault> {
         if self.content_length.is_none() {
             let name = b"content-length:".len();
             let length = content_length(&line[name..], limits.frame);
-            self.content_length = Some(length.map_err(|kind| fault(kind, self.line + name))?);
+            self.content_length = Some(length.map_err(|kind| fault(kind, at + name))?);
         }
         Ok(())
     }
