@@ -147,7 +147,7 @@ impl<T: Item + Clone> Queue<T> {
             let size = size(&item);
             #[cfg(feature = "spill")]
             if state.backlog.is_some() {
-                match self.push_spilling(state, item, size) {
+                match self.push_spilling(state, item, size, keep) {
                     Pushed::Done => continue,
                     Pushed::Dropped(more) => dropped += more,
                     other @ (Pushed::Full(_) | Pushed::Failed | Pushed::Ended) => {

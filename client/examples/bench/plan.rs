@@ -1,0 +1,231 @@
+//! What is measured, and what is hoped for.
+
+use std::{
+    collections::BTreeMap,
+    process::{Command, Stdio},
+};
+
+use crate::{Result, source::Source};
+
+/// One job: who, what, the size of the bodies, and whether over TLS.
+type Job = (&'static str, &'static str, usize, bool);
+
+/// What a job took, by name: `cpu`, `wall`, `p50`, `p99` in nanoseconds a
+/// message, `rss` and `each` in octets.
+type Took = BTreeMap<String, f64>;
+
+/// One line of the table.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    ours: Job,
+    theirs: Option<Job>,
+    /// The name of the figure.
+    pub(crate) figure: &'static str,
+    pub(crate) target: Target,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    /// Ours is at most so many times theirs.
+    Times(f64),
+    /// Our rate is at least this part of theirs.
+    Rate(f64),
+    /// Ours is at most so much.
+    Most(f64),
+}
+
+/// A row with its medians.
+pub(crate) struct Measured {
+    pub(crate) row: Row,
+    pub(crate) ours: f64,
+    pub(crate) theirs: Option<f64>,
+}
+
+impl Measured {
+    /// What the target is about.
+    pub(crate) fn ratio(&self) -> Option<f64> {
+        let theirs = self.theirs?;
+        Some(match self.row.target {
+            Target::Rate(_) => theirs / self.ours,
+            Target::Times(_) | Target::Most(_) => self.ours / theirs,
+        })
+    }
+
+    pub(crate) fn is_met(&self) -> Option<bool> {
+        match self.row.target {
+            Target::Times(most) => Some(self.ratio()? <= most),
+            Target::Rate(least) => Some(self.ratio()? >= least),
+            Target::Most(most) => Some(self.ours <= most),
+        }
+    }
+}
+
+pub(crate) fn rows() -> Vec<Row> {
+    use Target::{Most, Rate, Times};
+    let mut rows = Vec::new();
+    let mut row = |name: String, figure, ours: Job, theirs: Option<Job>, target| {
+        rows.push(Row {
+            name,
+            ours,
+            theirs,
+            figure,
+            target,
+        });
+    };
+    for tls in [false, true] {
+        let over = if tls { "wss " } else { "" };
+        for (who, cpu, rate, echo, tail) in [
+            ("driven", 1.3, 0.8, 1.05, 1.2),
+            ("threaded", 2.0, 0.6, 1.4, 1.4),
+        ] {
+            let job = |who, what| (who, what, 300, tls);
+            let raw = |what| Some(("raw", what, 300, tls));
+            let name = |what: &str| format!("{over}{what}, {who}");
+            row(
+                name("recv, CPU"),
+                "cpu",
+                job(who, "recv"),
+                raw("recv"),
+                Times(cpu),
+            );
+            row(
+                name("recv, rate"),
+                "wall",
+                job(who, "recv"),
+                raw("recv"),
+                Rate(rate),
+            );
+            row(
+                name("send, CPU"),
+                "cpu",
+                job(who, "send"),
+                raw("send"),
+                Times(cpu),
+            );
+            let plain = Some(job(who, "send"));
+            row(
+                name("send with 1,000 receipts in flight, rate"),
+                "wall",
+                job(who, "confirmed"),
+                plain,
+                Rate(0.6),
+            );
+            row(
+                name("echo p50"),
+                "p50",
+                job(who, "echo"),
+                raw("echo"),
+                Times(echo),
+            );
+            row(
+                name("echo p99"),
+                "p99",
+                job(who, "echo"),
+                raw("echo"),
+                Times(tail),
+            );
+        }
+    }
+    let idle = |who| (who, "idle", 300, true);
+    row(
+        "wss idle, memory".into(),
+        "rss",
+        idle("driven"),
+        Some(idle("raw")),
+        Times(1.3),
+    );
+    let many = ("driven", "many", 300, false);
+    row(
+        "many connections, memory each".into(),
+        "each",
+        many,
+        None,
+        Most(48.0 * 1024.0),
+    );
+    let one = Some(("driven", "recv", 300, false));
+    row(
+        "many connections, CPU beside one".into(),
+        "cpu",
+        many,
+        one,
+        Times(1.3),
+    );
+    for size in [40, 4 << 10, 64 << 10, 1 << 20] {
+        for (who, cpu) in [("driven", 1.3), ("threaded", 2.0)] {
+            for what in ["recv", "send"] {
+                let raw = Some(("raw", what, size, false));
+                let name = format!("{what} of {size} octets, CPU, {who}");
+                row(name, "cpu", (who, what, size, false), raw, Times(cpu));
+            }
+        }
+    }
+    rows
+}
+
+/// Runs the jobs of all rows, those of one size by turns, and takes medians.
+pub(crate) fn measure(
+    rows: Vec<Row>,
+    source: &Source,
+    runs: usize,
+    divide: usize,
+) -> Result<Vec<Measured>> {
+    let mut groups: BTreeMap<(bool, usize), Vec<Job>> = BTreeMap::new();
+    for row in &rows {
+        for job in [Some(row.ours), row.theirs].into_iter().flatten() {
+            let group = groups.entry((job.3, job.2)).or_default();
+            if !group.contains(&job) {
+                group.push(job);
+            }
+        }
+    }
+    let mut took: BTreeMap<Job, Vec<Took>> = BTreeMap::new();
+    for ((tls, size), jobs) in groups {
+        eprintln!(
+            "{} octets{}: {} jobs, {runs} runs",
+            size,
+            if tls { " over wss" } else { "" },
+            jobs.len()
+        );
+        for _ in 0..runs {
+            for job in &jobs {
+                took.entry(*job)
+                    .or_default()
+                    .push(run(*job, source, divide)?);
+            }
+        }
+    }
+    let median = |job: Job, figure: &str| {
+        let mut all: Vec<f64> = took[&job].iter().map(|t| t[figure]).collect();
+        all.sort_by(f64::total_cmp);
+        all[all.len() / 2]
+    };
+    let measured = rows.into_iter().map(|row| Measured {
+        ours: median(row.ours, row.figure),
+        theirs: row.theirs.map(|job| median(job, row.figure)),
+        row,
+    });
+    Ok(measured.collect())
+}
+
+fn run((who, what, size, tls): Job, source: &Source, divide: usize) -> Result<Took> {
+    let count = match what {
+        "echo" => 5_000,
+        "idle" => 1,
+        _ => (60_000_000 / (size + 200)).clamp(200, 150_000),
+    };
+    let count = (count / divide).max(1);
+    let output = Command::new(std::env::current_exe()?)
+        .args(["job", who, what, &count.to_string(), &size.to_string()])
+        .arg(source.url(tls))
+        .stderr(Stdio::inherit())
+        .output()?;
+    let text = String::from_utf8(output.stdout)?;
+    if !output.status.success() {
+        return Err(format!("{who} {what} of {size} octets failed: {text}").into());
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let pairs = words
+        .chunks_exact(2)
+        .map(|pair| Ok((pair[0].to_owned(), pair[1].parse()?)));
+    pairs.collect()
+}
