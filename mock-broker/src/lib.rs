@@ -32,6 +32,7 @@
 //! clock and threads.
 
 mod broker;
+pub mod catalogue;
 pub mod dialect;
 pub mod engine;
 mod faults;
@@ -39,6 +40,7 @@ mod faults;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod http;
+mod json;
 mod proxy;
 mod rng;
 pub mod script;

@@ -4,7 +4,7 @@ mod cli;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use cli::run::{RunArgs, run};
-use cli::{Failure, INVALID};
+use cli::{Failure, INVALID, explain};
 use hobnail_mock_broker::{Scenario, Upstream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -51,6 +51,24 @@ enum Verb {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// List the words of scenario files.
+    List {
+        /// Only those of a kind or a group: triggers, actions, frames, broker, ...
+        choice: Option<String>,
+        /// Print them as JSON, with what `explain` says of each.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what a word of scenario files means, with an example.
+    Explain {
+        /// The word: fin, storm.rate, on-expiry, ...
+        word: String,
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of scenario files, for editors.
+    Schema,
     /// Check scenario files.
     Lint {
         /// The files.
@@ -81,6 +99,9 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut command, "mock-broker", &mut std::io::stdout());
             Ok(0)
         }
+        Verb::List { choice, json } => explain::list(choice.as_deref(), json).map(show),
+        Verb::Explain { word, json } => explain::explain(&word, json).map(show),
+        Verb::Schema => Ok(show(explain::schema())),
         Verb::Lint { scenarios } => Ok(lint(&scenarios)),
     };
     match result {
@@ -90,6 +111,13 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Prints it all; that nobody reads on is no failure.
+fn show(text: String) -> u8 {
+    use std::io::Write;
+    let _closed = std::io::stdout().write_all(text.as_bytes());
+    0
 }
 
 fn behind(url: &str, ca: Option<&Path>, insecure: bool) -> Result<Upstream, String> {

@@ -1,5 +1,6 @@
 //! What the program needs and the library does not.
 
+pub(crate) mod explain;
 pub(crate) mod junit;
 pub(crate) mod run;
 mod trace;

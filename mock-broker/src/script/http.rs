@@ -83,7 +83,7 @@ impl HttpRule {
     }
 
     /// Reads `"GET /health/eu"`.
-    pub(super) fn parse_on(text: &str) -> Option<(String, String)> {
+    pub(crate) fn parse_on(text: &str) -> Option<(String, String)> {
         let (method, path) = text.split_once(' ')?;
         let known =
             method == "*" || (!method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase()));

@@ -15,6 +15,8 @@ mod rule;
 mod sight;
 mod trigger;
 pub(crate) mod units;
+#[cfg(test)]
+mod vocabulary;
 
 pub use action::{
     Action, BeatAction, Between, Corrupt, Direction, ErrorAction, EventKind, Garbage, HeadFault,

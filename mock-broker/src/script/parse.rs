@@ -1,11 +1,13 @@
 //! Scenario files: JSON in, [`Scenario`] or an error with its place out.
 
 use super::action::Action;
-use super::raw::{RawScenario, ReceiptWord};
+use super::expect::Assertion;
+use super::raw::{RawBroker, RawScenario, ReceiptWord};
 use super::rule::Rule;
 use super::trigger::{Stage, Trigger};
-use super::units::nearest;
-use super::{Bounds, Scenario};
+use super::{Bounds, HttpRule, Scenario};
+use crate::catalogue::{self, SCENARIO, Wrong};
+use crate::json::{Node, offset, place};
 use crate::wire::Limits;
 use thiserror::Error;
 
@@ -22,41 +24,90 @@ pub struct ScenarioError {
     pub message: String,
 }
 
-impl From<serde_json::Error> for ScenarioError {
-    fn from(error: serde_json::Error) -> Self {
-        let text = error.to_string();
-        let place = format!(" at line {} column {}", error.line(), error.column());
-        let message = text.strip_suffix(&place).unwrap_or(&text);
+impl ScenarioError {
+    fn at(text: &str, offset: usize, message: &str) -> Self {
+        let (line, column) = place(text, offset);
         Self {
-            line: error.line(),
-            column: error.column(),
-            message: hint(message),
+            line,
+            column,
+            message: message.to_owned(),
         }
+    }
+
+    /// What serde says, and where it noticed it.
+    fn told(text: &str, error: &serde_json::Error) -> (usize, String) {
+        let words = error.to_string();
+        let end = format!(" at line {} column {}", error.line(), error.column());
+        let words = words.strip_suffix(&end).unwrap_or(&words);
+        (offset(text, error.line(), error.column()), words.to_owned())
     }
 }
 
-/// Adds the nearest known word to what serde says of an unknown key.
-fn hint(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    match quoted.next() {
-        Some(word) if message.starts_with("unknown field") => match nearest(word, quoted) {
-            Some(near) => format!("unknown key `{word}`, did you mean `{near}`?"),
-            None => message.replacen("field", "key", 1),
-        },
-        Some(_) | None => message.to_owned(),
+/// Reads JSON.
+pub(crate) fn json(text: &str) -> Result<Node<'_>, ScenarioError> {
+    Node::parse(text).map_err(|error| {
+        let (at, words) = ScenarioError::told(text, &error);
+        let words = if text.trim().is_empty() {
+            "the file is empty; `{}` is a correct broker".to_owned()
+        } else {
+            format!("this is no JSON: {words}")
+        };
+        ScenarioError::at(text, at, &words)
+    })
+}
+
+/// Everything that is wrong with a file; what has no meaning is told only if
+/// all words are right.
+pub(crate) fn errors(text: &str, root: &Node<'_>) -> Vec<ScenarioError> {
+    let wrong = catalogue::check(&SCENARIO, root);
+    if !wrong.is_empty() {
+        let tell = |w: &Wrong| ScenarioError::at(text, w.at, &w.message);
+        return wrong.iter().map(tell).collect();
     }
+    let mut all: Vec<(usize, String)> = Vec::new();
+    fn part<'a, T: serde::Deserialize<'a>>(
+        text: &'a str,
+        node: &Node<'_>,
+    ) -> Option<(usize, String)> {
+        let source = &text[node.from..node.to];
+        let error = serde_json::from_str::<T>(source).err()?;
+        let (at, words) = ScenarioError::told(source, &error);
+        Some((node.around(node.from + at).from, words))
+    }
+    let items = |key| root.get(key).map_or(&[][..], Node::items);
+    all.extend(root.get("broker").and_then(|n| part::<RawBroker>(text, n)));
+    all.extend(items("rules").iter().filter_map(|n| part::<Rule>(text, n)));
+    all.extend(
+        items("http")
+            .iter()
+            .filter_map(|n| part::<HttpRule>(text, n)),
+    );
+    all.extend(
+        items("expect")
+            .iter()
+            .filter_map(|n| part::<Assertion>(text, n)),
+    );
+    if all.is_empty() {
+        all.extend(part::<RawScenario>(text, root));
+    }
+    all.sort();
+    let tell = |(at, words): &(usize, String)| ScenarioError::at(text, *at, words);
+    all.iter().map(tell).collect()
 }
 
 pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
-    let raw: RawScenario = serde_json::from_str(text)?;
-    if raw.v.is_some_and(|v| v != 1) {
-        let message = "only version 1 of the vocabulary (`\"v\":1`) is known".to_owned();
-        return Err(ScenarioError {
-            line: 1,
-            column: 1,
-            message,
-        });
+    let root = json(text)?;
+    if let Some(first) = errors(text, &root).into_iter().next() {
+        return Err(first);
     }
+    let raw: RawScenario = serde_json::from_str(text).map_err(|error| {
+        let (at, words) = ScenarioError::told(text, &error);
+        ScenarioError::at(text, at, &words)
+    })?;
+    Ok(build(raw))
+}
+
+fn build(raw: RawScenario) -> Scenario {
     let broker = raw.broker;
     let mut dialect = broker.dialect.unwrap_or_default();
     if broker.websockify {
@@ -67,7 +118,7 @@ pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
     broker.limits.apply(&mut limits);
     let mut bounds = Bounds::default();
     broker.bounds.apply(&mut bounds);
-    Ok(Scenario {
+    Scenario {
         name: raw.name.unwrap_or_default(),
         about: raw.about.unwrap_or_default(),
         seed: raw.seed.unwrap_or_default(),
@@ -95,7 +146,7 @@ pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
         rules: raw.rules,
         http: raw.http,
         expect: raw.expect,
-    })
+    }
 }
 
 /// Refuses what could never take effect.
@@ -250,7 +301,7 @@ mod tests {
         assert!(e.to_string().contains("did you mean `connected`?"), "{e}");
 
         let e = error("{\"broker\":{\n\n\"hart-beat\":\"1,1\"}}");
-        assert_eq!((e.line, e.column), (3, 11));
+        assert_eq!((e.line, e.column), (3, 1));
         assert!(e.message.contains("did you mean `heart-beat`?"), "{e}");
 
         let e = error(r#"{"rules":[{"on":"tcp","do":[{"eror":{"code":1}}]}]}"#);
@@ -260,7 +311,7 @@ mod tests {
         assert!(e.message.contains("did you mean `drop`?"), "{e}");
 
         let e = error(r#"{"rules":[{"on":{"recv":"SEND"},"do":[{"delay":"soon"}]}]}"#);
-        assert!(e.message.contains("not a duration"), "{e}");
+        assert!(e.message.contains("is a duration or a range"), "{e}");
 
         let e = error(r#"{"rules":[{"on":{"recv":"SEND"},"#);
         assert!(e.message.contains("EOF"), "{e}");
@@ -269,7 +320,7 @@ mod tests {
     #[test]
     fn what_does_nothing_yet_or_here_is_refused() {
         for (text, words) in [
-            (r#"{"v":2}"#, "version 1"),
+            (r#"{"v":2}"#, "`v` is 1, not the number 2"),
             (
                 r#"{"rules":[{"on":"open","do":[{"http":{"status":401}}]}]}"#,
                 "upgrade",
@@ -300,7 +351,7 @@ mod tests {
                 r#"{"rules":[{"on":{"recv":"A","idle":"1s"},"do":[]}]}"#,
                 "two events",
             ),
-            (r#"{"rules":[{"on":"open","p":2,"do":[]}]}"#, "probability"),
+            (r#"{"rules":[{"on":"open","p":2,"do":[]}]}"#, "from 0 to 1"),
         ] {
             let e = error(text);
             assert!(e.message.contains(words), "{text}: {e}");

@@ -20,6 +20,7 @@ mod proxy;
 mod repeat;
 mod requirements;
 mod scenarios;
+mod schema;
 mod tls;
 mod tokens;
 mod topics;

@@ -23,7 +23,12 @@ use words::{BeatPair, Fixed};
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawScenario {
-    pub(super) v: Option<u32>,
+    /// For editors only.
+    #[serde(rename = "$schema")]
+    _schema: Option<String>,
+    /// The catalogue says that it is 1.
+    #[serde(rename = "v")]
+    _v: Option<u32>,
     pub(super) name: Option<String>,
     pub(super) about: Option<String>,
     pub(super) seed: Option<u64>,
