@@ -41,6 +41,7 @@ mod faults;
 pub mod fuzz;
 pub mod http;
 mod json;
+pub mod lint;
 mod proxy;
 mod rng;
 pub mod script;

@@ -4,7 +4,8 @@ mod cli;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use cli::run::{RunArgs, run};
-use cli::{Failure, INVALID, explain};
+use cli::{Failure, explain, lint};
+use hobnail_mock_broker::lint::Finding;
 use hobnail_mock_broker::{Scenario, Upstream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -69,11 +70,14 @@ enum Verb {
     },
     /// Print the JSON Schema of scenario files, for editors.
     Schema,
-    /// Check scenario files.
+    /// Check scenario files: what is wrong, and what could never do anything.
     Lint {
         /// The files.
         #[arg(required = true)]
         scenarios: Vec<PathBuf>,
+        /// Print what was found as JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -102,7 +106,11 @@ fn main() -> ExitCode {
         Verb::List { choice, json } => explain::list(choice.as_deref(), json).map(show),
         Verb::Explain { word, json } => explain::explain(&word, json).map(show),
         Verb::Schema => Ok(show(explain::schema())),
-        Verb::Lint { scenarios } => Ok(lint(&scenarios)),
+        Verb::Lint { scenarios, json } => {
+            let (text, code) = lint::check(&scenarios, json);
+            show(text);
+            Ok(code)
+        }
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -136,19 +144,17 @@ fn read_or_default(path: Option<&Path>) -> Result<Scenario, Failure> {
 fn read(path: &Path) -> Result<Scenario, String> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|e| format!("{name}: {e}"))?;
-    Scenario::from_json(&text).map_err(|e| format!("{name}:{}:{}: {}", e.line, e.column, e.message))
-}
-
-fn lint(scenarios: &[PathBuf]) -> u8 {
-    let mut code = 0;
-    for path in scenarios {
-        match read(path) {
-            Ok(_) => println!("{}: ok", path.display()),
-            Err(words) => {
-                println!("{words}");
-                code = INVALID;
-            }
-        }
+    let scenario = Scenario::from_json(&text)
+        .map_err(|e| format!("{name}:{}:{}: {}", e.line, e.column, e.message))?;
+    // It may be played nevertheless; nobody should wonder why nothing happens.
+    for Finding {
+        line,
+        column,
+        message,
+        ..
+    } in hobnail_mock_broker::lint::lint(&text)
+    {
+        eprintln!("{name}:{line}:{column}: warning: {message}");
     }
-    code
+    Ok(scenario)
 }

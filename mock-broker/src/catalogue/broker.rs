@@ -84,14 +84,14 @@ static SETTING_WORDS: [Key; 18] = [
     Key::new("forbidden", Shape::Object(&Object::new("an object with `send` or `subscribe`", &[&FORBIDDEN])), "Destinations that are answered with ERROR 403; `*` stands for any text.")
         .default("none")
         .example(r#"{"broker": {"forbidden": {"send": ["/queue/admin*"], "subscribe": ["/topic/secret/*"]}}}"#),
-    Key::new(    Key::new(
+    Key::new(
         "tls",
         Shape::Bool,
         "Whether TLS is spoken, with a certificate of an authority made for the run.",
     )
     .default("false; `--tls` turns it on, too")
     .example(r#"{"broker": {"tls": true}, "rules": [{"conn": 1, "on": "tcp", "do": [{"tls": "expired"}]}]}"#),
-"max-deliveries", Shape::Whole(0, 4_294_967_295), "Deliveries of a message before a NACK sends it to the dead letters.")
+    Key::new("max-deliveries", Shape::Whole(0, 4_294_967_295), "Deliveries of a message before a NACK sends it to the dead letters.")
         .default("5")
         .example(r#"{"broker": {"max-deliveries": 2}}"#),
     Key::new("limits", Shape::Object(&Object::new("an object of bounds on frames", &[&LIMITS])), "Bounds on received frames.")

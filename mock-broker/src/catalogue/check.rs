@@ -14,6 +14,8 @@ pub(crate) struct Wrong {
     pub(crate) at: usize,
     /// What is wrong.
     pub(crate) message: String,
+    /// Whether something is missing: perhaps it is there, but misspelt.
+    missing: bool,
 }
 
 /// So many are told at most.
@@ -22,18 +24,22 @@ const MOST: usize = 100;
 const SHOWN: usize = 40;
 
 /// Everything in a value that is not as the vocabulary has it, in the order
-/// of the text.
+/// of the text, but what is missing at the end.
 pub(crate) fn check(object: &'static Object, node: &Node<'_>) -> Vec<Wrong> {
     let mut found = Vec::new();
     object_is(object, object.what, node, &mut found);
-    found.sort_by_key(|wrong| wrong.at);
+    found.sort_by_key(|wrong| (wrong.missing, wrong.at));
     found.truncate(MOST);
     found
 }
 
 fn tell(found: &mut Vec<Wrong>, at: usize, message: String) {
     if found.len() < MOST {
-        found.push(Wrong { at, message });
+        found.push(Wrong {
+            at,
+            message,
+            missing: false,
+        });
     }
 }
 
@@ -83,9 +89,11 @@ fn value_is(shape: &'static Shape, who: &str, node: &Node<'_>, found: &mut Vec<W
 }
 
 fn mismatch(shape: &Shape, who: &str, node: &Node<'_>) -> String {
-    let what = match shape {
-        Shape::Object(object) if object.what == who => "an object".to_owned(),
-        other => other.words(),
+    let itself = matches!(shape, Shape::Object(object) if object.what == who);
+    let what = if itself {
+        "an object".to_owned()
+    } else {
+        shape.words()
     };
     format!("{who} is {what}, not {}", told(node))
 }
@@ -241,6 +249,9 @@ fn object_is(object: &'static Object, who: &str, node: &Node<'_>, found: &mut Ve
     for key in object.words().filter(|key| key.needed && !has(key.word)) {
         let message = format!("{who} needs `{}`: {}", key.word, key.shape.words());
         tell(found, node.from, message);
+        if let Some(last) = found.last_mut() {
+            last.missing = true;
+        }
     }
     count(object, who, &verbs, node, found);
 }
@@ -270,7 +281,7 @@ fn count(
         }
         (Verbs::One, 2..) => {
             let message = format!(
-                "{who} has one verb, not {}; write one for each",
+                "{who} is one thing, not {}; write one for each",
                 names(&words, "and")
             );
             tell(found, node.from, message);

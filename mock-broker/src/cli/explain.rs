@@ -150,37 +150,43 @@ fn notes(text: &mut String, key: &Key) {
 
 /// What stands behind a word, a line each.
 fn details(text: &mut String, shape: &'static Shape) {
-    match shape {
-        Shape::Choice(words) => {
-            for (word, meaning) in *words {
-                let _ = writeln!(text, "    {:15} {meaning}", format!("\"{word}\""));
-            }
+    if let Shape::Choice(words) = shape {
+        for (word, meaning) in *words {
+            let _ = writeln!(text, "    {:15} {meaning}", format!("\"{word}\""));
         }
-        Shape::Written(notation) if !notation.more.is_empty() => paragraph(text, 2, notation.more),
-        Shape::Object(object) if object.name.is_empty() => {
-            for key in object.words() {
-                let needed = if key.needed { " Needed." } else { "" };
-                let default = match key.default {
-                    "" => String::new(),
-                    default => format!(" Default: {default}."),
-                };
-                let line = format!(
-                    "{}{needed}{default} It is {}.",
-                    key.meaning,
-                    key.shape.words()
-                );
-                hanging(text, key.word, &line);
-            }
+    } else if let Shape::Written(notation) = shape {
+        if !notation.more.is_empty() {
+            paragraph(text, 2, notation.more);
         }
-        Shape::Object(object) | Shape::Word(object) => {
-            for key in object.words() {
-                hanging(text, key.word, first_sentence(key.meaning));
-            }
+    } else if let Shape::Object(object) | Shape::Word(object) = shape {
+        // What has a name has an explanation of its own.
+        let brief = !object.name.is_empty();
+        for key in object.words() {
+            let line = if brief {
+                first_sentence(key.meaning).to_owned()
+            } else {
+                in_full(key)
+            };
+            hanging(text, key.word, &line);
         }
-        Shape::List(shape) => details(text, shape),
-        Shape::Either(shapes) => shapes.iter().for_each(|shape| details(text, shape)),
-        _ => {}
+    } else if let Shape::List(shape) = shape {
+        details(text, shape);
+    } else if let Shape::Either(shapes) = shape {
+        shapes.iter().for_each(|shape| details(text, shape));
     }
+}
+
+fn in_full(key: &Key) -> String {
+    let needed = if key.needed { " Needed." } else { "" };
+    let default = match key.default {
+        "" => String::new(),
+        default => format!(" Default: {default}."),
+    };
+    format!(
+        "{}{needed}{default} It is {}.",
+        key.meaning,
+        key.shape.words()
+    )
 }
 
 fn hanging(text: &mut String, word: &str, line: &str) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod explain;
 pub(crate) mod junit;
+pub(crate) mod lint;
 pub(crate) mod run;
 mod trace;
 
@@ -11,10 +12,13 @@ use std::path::Path;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  a client came, and everything that is asserted holds
-  1  an assertion failed or is inconclusive, or a `fail` action fired
+  1  an assertion failed or is inconclusive, or a `fail` action fired; of `lint`:
+     there are warnings only
   2  the usage or the scenario is wrong
   3  the broker could not start, or died
   4  nothing failed, but no client came or something asserted was never reached";
+/// What `lint` says of files in which something can never happen.
+pub(crate) const SUSPECT: u8 = 1;
 /// The usage or the scenario is wrong.
 pub(crate) const INVALID: u8 = 2;
 /// The broker could not start, or died.

@@ -9,7 +9,7 @@ mod builder;
 mod expect;
 mod http;
 mod oauth;
-mod parse;
+pub(crate) mod parse;
 mod raw;
 mod rule;
 mod sight;
@@ -29,6 +29,7 @@ pub use oauth::{OAuth, OAuthClient, Refresh};
 pub use parse::ScenarioError;
 pub use rule::{Conns, Rule};
 pub use sight::{ConnOf, Seen, Sight, seen};
+pub(crate) use trigger::is_command;
 pub use trigger::{FrameTrigger, Origin, Stage, Trigger, on};
 pub use units::{Cut, Size, Span};
 

@@ -336,7 +336,7 @@ mod tests {
             ),
             (
                 r#"{"rules":[{"on":"open","do":[{"mark":"x","log":"y"}]}]}"#,
-                "one verb",
+                "one thing",
             ),
             (r#"{"rules":[{"on":"open","do":[{}]}]}"#, "empty"),
             (

@@ -212,6 +212,26 @@ impl FrameTrigger {
         Trigger::from(self).and(condition)
     }
 
+    pub(crate) fn is_outgoing(&self) -> bool {
+        self.outgoing
+    }
+
+    pub(crate) fn command(&self) -> &str {
+        &self.command
+    }
+
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.nth
+    }
+
+    pub(crate) fn period(&self) -> Option<u64> {
+        self.every
+    }
+
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     /// Whether command and headers fit; counting is the engine's affair.
     pub(crate) fn fits(&self, frame: &Frame) -> bool {
         is_command(&self.command, &frame.command)

@@ -40,6 +40,98 @@ fn lint_names_file_line_column_and_word() {
 }
 
 #[test]
+fn lint_tells_warnings_from_errors_of_several_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = dir.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file
+    };
+    let good = write("good.json", r#"{"v":1}"#);
+    let odd = write("odd.json", "{\"rules\":[\n {\"on\":\"open\",\"do\":[]}]}");
+    let bad = write("bad.json", r#"{"rulez":[],"nam":"x"}"#);
+    let gone = dir.path().join("gone.json");
+    for (files, code, words) in [
+        (vec![&good], 0, "good.json: ok"),
+        (vec![&good, &odd], 1, "odd.json:2:19: warning: "),
+        (vec![&odd, &bad, &good], 2, "bad.json:1:13: error: "),
+        (vec![&good, &gone], 2, "gone.json: error: "),
+    ] {
+        let out = program().arg("lint").args(&files).output().unwrap();
+        let text = String::from_utf8(out.stdout).unwrap();
+        assert_eq!(out.status.code(), Some(code), "{text}");
+        assert!(text.contains(words), "{text}");
+        let out = program()
+            .args(["lint", "--json"])
+            .args(&files)
+            .output()
+            .unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert_eq!(out.status.code(), Some(code));
+        assert_eq!(json["exit"], code);
+        assert_eq!(json["files"].as_array().unwrap().len(), files.len());
+    }
+    let told = program()
+        .args(["run", "--for", "1ms"])
+        .arg(&odd)
+        .output()
+        .unwrap();
+    let told = String::from_utf8(told.stderr).unwrap();
+    assert!(
+        told.contains("odd.json:2:19: warning: the rule does nothing"),
+        "{told}"
+    );
+    let none = program().arg("lint").output().unwrap();
+    assert_eq!(none.status.code(), Some(2));
+}
+
+#[test]
+fn words_are_listed_and_explained() {
+    let run = |args: &[&str]| {
+        let out = program().args(args).output().unwrap();
+        let text = String::from_utf8(out.stdout).unwrap();
+        let told = String::from_utf8(out.stderr).unwrap();
+        (out.status.code().unwrap(), text, told)
+    };
+    let (code, all, _) = run(&["list"]);
+    assert_eq!(code, 0);
+    assert!(all.contains("  dup ") && all.contains("  heart-beat ") && all.contains("  never "));
+    let (_, some, _) = run(&["list", "actions"]);
+    assert!(
+        some.contains("  dup ") && !some.contains("  never "),
+        "{some}"
+    );
+    assert_eq!(run(&["list", "fruits"]).0, 2);
+    for word in [
+        "dup",
+        "storm.rate",
+        "bearer.ttl",
+        "on-expiry",
+        "hb-due",
+        "gap",
+    ] {
+        let (code, text, _) = run(&["explain", word]);
+        assert_eq!(code, 0, "{word}");
+        assert!(text.contains(word) && text.contains("Example:"), "{text}");
+    }
+    let (code, text, told) = run(&["explain", "blackhol"]);
+    assert_eq!((code, text.as_str()), (2, ""));
+    assert!(told.contains("did you mean `blackhole`?"), "{told}");
+    let (_, json, _) = run(&["list", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let words = json["words"].as_array().unwrap();
+    assert!(words.len() > 150, "{}", words.len());
+    let sound = |w: &serde_json::Value| {
+        let example = w["example"].as_str().unwrap();
+        hobnail_mock_broker::Scenario::from_json(example).is_ok()
+    };
+    assert!(words.iter().all(sound));
+    let (_, schema, _) = run(&["schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    assert_eq!(schema, hobnail_mock_broker::catalogue::schema());
+}
+
+#[test]
 fn run_prints_its_url_first_and_writes_its_files() {
     let dir = tempfile::tempdir().unwrap();
     let (port_file, ca_file) = (dir.path().join("port"), dir.path().join("ca.pem"));

@@ -15,6 +15,8 @@ mod events;
 mod faults;
 mod handshake;
 mod hostile;
+mod lint;
+mod manual;
 mod plain;
 mod proxy;
 mod repeat;

@@ -226,7 +226,7 @@ fn wrong_assertions_are_told_with_their_place() {
         ),
         (
             r#"{"expect":[{"gap":{"conn":"next"},"min":"soon"}]}"#,
-            "not a duration",
+            "a duration in `gap`",
         ),
         (r#"{"expect":[{"order":["SEND"]}]}"#, "two or more"),
         (
@@ -235,7 +235,7 @@ fn wrong_assertions_are_told_with_their_place() {
         ),
         (
             r#"{"expect":[{"expect":{"recv":"A"},"never":{"recv":"A"}}]}"#,
-            "one of",
+            "one thing",
         ),
         (
             r#"{"expect":[{"expect":{"recv":"A","conn":0}}]}"#,

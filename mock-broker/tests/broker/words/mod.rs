@@ -18,6 +18,7 @@ mod triggers;
 
 use crate::world::World;
 use hobnail_mock_broker::Scenario;
+use hobnail_mock_broker::catalogue::{GROUPS, Kind, Shape};
 use hobnail_mock_broker::engine::{Input, Output, Plan};
 use hobnail_mock_broker::http::Response;
 use hobnail_mock_broker::wire::Frame;
@@ -148,12 +149,26 @@ pub(crate) fn known(place: &str) -> BTreeSet<String> {
         .replace("@k", &key)
         .replace("@w", &format!("\"{NONE}\""));
     let error = Scenario::from_json(&text).expect_err(place).message;
-    let (said, all) = error
-        .split_once("expected ")
-        .unwrap_or_else(|| panic!("{place}: {error}"));
-    assert!(said.contains(NONE), "{place}: {error}");
-    let quoted = all.split('`').skip(1).step_by(2);
-    let words: BTreeSet<String> = quoted.map(str::to_owned).collect();
+    assert!(error.contains(NONE), "{place}: {error}");
+    let listed = ["expected ", "known are ", "alone stand "];
+    let listed = listed.iter().find_map(|before| error.split_once(before));
+    let words: BTreeSet<String> = if let Some((_, all)) = listed {
+        let quoted = all.split('`').skip(1).step_by(2);
+        quoted.map(str::to_owned).collect()
+    } else if error.contains("mock-broker list") {
+        // They are too many for an error.
+        let actions = GROUPS.iter().filter(|g| g.kind == Kind::Action);
+        let inside = actions
+            .flat_map(|g| g.words)
+            .filter(|key| !matches!(key.shape, Shape::Nothing));
+        inside.map(|key| key.word.to_owned()).collect()
+    } else {
+        let quoted = error.split('"').skip(1).step_by(2);
+        quoted
+            .filter(|word| *word != NONE)
+            .map(str::to_owned)
+            .collect()
+    };
     assert!(!words.is_empty(), "{place}: {error}");
     words
 }

@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 pub(super) const SHOWN: &[Shown] = &[
     (
         &[
+            "scenario: $schema",
             "scenario: v",
             "scenario: name",
             "scenario: about",
