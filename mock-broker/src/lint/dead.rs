@@ -91,10 +91,19 @@ impl<'a> Look<'a> {
             .find(|(stage, _)| *part == Trigger::Stage(*stage))
         });
         if let Some((_, word)) = early {
-            let later = parts.iter().any(|part| match part {
-                Trigger::FramesIn(n) | Trigger::FramesOut(n) | Trigger::BytesOut(n) => *n > 0,
-                Trigger::After { of, .. } => *of == Origin::Connected,
-                _ => false,
+            let later = parts.iter().any(|part| {
+                let counts = matches!(
+                    part,
+                    Trigger::FramesIn(1..) | Trigger::FramesOut(1..) | Trigger::BytesOut(1..)
+                );
+                counts
+                    || matches!(
+                        part,
+                        Trigger::After {
+                            of: Origin::Connected,
+                            ..
+                        }
+                    )
             });
             if later {
                 let words =
@@ -109,24 +118,24 @@ impl<'a> Look<'a> {
         let own = scenario.dialect.heart_beat == HeartBeat::Own;
         let beats =
             scenario.heart_beat.0 > 0 && scenario.versions.iter().any(|v| *v != Version::V1_0);
-        match part {
-            Trigger::Recv(frame) | Trigger::Send(frame) => self.frame(frame, on),
-            Trigger::FramesIn(0) | Trigger::FramesOut(0) | Trigger::BytesOut(0) if alone => {
-                self.warn(on, "the rule never fires: 0 is no number that is reached");
-            }
-            Trigger::TokenExpired if scenario.auth.bearer.is_none() => {
-                self.warn(
-                    on,
-                    "no token ever ends: `broker` has no `auth` with `bearer` or `oauth`",
-                );
-            }
-            Trigger::BeatDue if own && !beats => {
-                self.warn(
-                    on,
-                    "the broker sends no heart-beats: see `heart-beat` and `versions`",
-                );
-            }
-            _ => {}
+        let zero = matches!(
+            part,
+            Trigger::FramesIn(0) | Trigger::FramesOut(0) | Trigger::BytesOut(0)
+        );
+        if let Trigger::Recv(frame) | Trigger::Send(frame) = part {
+            self.frame(frame, on);
+        } else if zero && alone {
+            self.warn(on, "the rule never fires: 0 is no number that is reached");
+        } else if *part == Trigger::TokenExpired && scenario.auth.bearer.is_none() {
+            self.warn(
+                on,
+                "no token ever ends: `broker` has no `auth` with `bearer` or `oauth`",
+            );
+        } else if *part == Trigger::BeatDue && own && !beats {
+            self.warn(
+                on,
+                "the broker sends no heart-beats: see `heart-beat` and `versions`",
+            );
         }
     }
 
@@ -259,10 +268,12 @@ impl<'a> Look<'a> {
                     );
                 }
             }
-            let (outgoing, key) = match seen.sight {
-                Sight::Recv => (false, "recv"),
-                Sight::Send => (true, "send"),
-                _ => continue,
+            let (outgoing, key) = if seen.sight == Sight::Recv {
+                (false, "recv")
+            } else if seen.sight == Sight::Send {
+                (true, "send")
+            } else {
+                continue;
             };
             // That a client never sends MESSAGE may well be asked.
             let strict =

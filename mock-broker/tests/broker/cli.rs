@@ -53,7 +53,7 @@ fn lint_tells_warnings_from_errors_of_several_files() {
     let gone = dir.path().join("gone.json");
     for (files, code, words) in [
         (vec![&good], 0, "good.json: ok"),
-        (vec![&good, &odd], 1, "odd.json:2:19: warning: "),
+        (vec![&good, &odd], 1, "odd.json:2:20: warning: "),
         (vec![&odd, &bad, &good], 2, "bad.json:1:13: error: "),
         (vec![&good, &gone], 2, "gone.json: error: "),
     ] {
@@ -78,7 +78,7 @@ fn lint_tells_warnings_from_errors_of_several_files() {
         .unwrap();
     let told = String::from_utf8(told.stderr).unwrap();
     assert!(
-        told.contains("odd.json:2:19: warning: the rule does nothing"),
+        told.contains("odd.json:2:20: warning: the rule does nothing"),
         "{told}"
     );
     let none = program().arg("lint").output().unwrap();

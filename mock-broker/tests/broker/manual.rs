@@ -10,10 +10,13 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/SCENARIOS.md");
 fn storms() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let mut all: Vec<(String, String)> = std::fs::read_dir(folder)
-        .unwrap()
+        .expect("the folder of sound storms")
         .map(|file| {
-            let path = file.unwrap().path();
-            let scenario = Scenario::from_json(&std::fs::read_to_string(path).unwrap()).unwrap();
+            let path = file.expect("the folder of sound storms").path();
+            let scenario = Scenario::from_json(
+                &std::fs::read_to_string(path).expect("the folder of sound storms"),
+            )
+            .expect("the folder of sound storms");
             (scenario.name, scenario.about)
         })
         .collect();

@@ -130,7 +130,7 @@ fn closed(world: &World, to: u64) -> Option<u16> {
 
 #[test]
 fn a_file_has_a_version_a_name_and_a_purpose() {
-    let known = scenario(r#"{"v":1,"name":"n","about":"words","broker":{}}"#);
+    let known = scenario(r#"{"$schema":"x","v":1,"name":"n","about":"words","broker":{}}"#);
     assert_eq!((known.name.as_str(), known.about.as_str()), ("n", "words"));
     assert!(Scenario::from_json(r#"{"v":2}"#).is_err());
     assert_eq!(start(known).report().scenario, "n");
