@@ -478,7 +478,7 @@ fn every_assertion_has_a_word_in_rust() {
 
 #[test]
 fn every_setting_has_a_word_in_rust() {
-    let json = r#"{"v":1,"name":"n","about":"a","seed":7,"broker":{
+    let json = r#"{"$schema":"s","v":1,"name":"n","about":"a","seed":7,"broker":{
         "dialect":"rabbitmq","websockify":true,"error-codes":["status","body","code","message"],
         "forbidden":{"send":["/a"],"subscribe":["/b"]},"versions":["1.2"],"heart-beat":"1,2",
         "subprotocols":["x"],"path":"/p","tls":true,"single-session":true,"on-expiry":"none",
