@@ -359,6 +359,15 @@ impl Reactor {
     }
 
     fn write(&mut self, now: Instant) {
+        // What was still leaving has kept back what comes after it; once it has
+        // left, no event tells of a socket that is writable all the time.
+        while self.write_run(now) {}
+        self.drain(now);
+    }
+
+    /// Pulls frames while the link takes them, and writes. Whether there is more
+    /// to try.
+    fn write_run(&mut self, now: Instant) -> bool {
         let mut any = false;
         while let Some((_, link)) = &mut self.link {
             if !link.wants_frame() {
@@ -373,17 +382,20 @@ impl Reactor {
                 break;
             }
         }
-        if let Some((_, link)) = &mut self.link {
-            if any || !link.is_flushed() {
-                // A failed write is told by the next read, after what the peer
-                // still had to say.
-                if let Err(e) = link.flush() {
-                    log::debug!("writing failed: {e}");
-                    self.more = true;
-                }
-            }
+        let Some((_, link)) = &mut self.link else {
+            return false;
+        };
+        if !any && link.is_flushed() {
+            return false;
         }
-        self.drain(now);
+        // A failed write is told by the next read, after what the peer still had
+        // to say.
+        if let Err(e) = link.flush() {
+            log::debug!("writing failed: {e}");
+            self.more = true;
+            return false;
+        }
+        link.wants_frame()
     }
 
     fn feed(&mut self, now: Instant, input: Input<'_>) {
