@@ -265,8 +265,7 @@ impl Reactor {
                     self.sinks.insert(key, sink);
                 }
                 if matches!(command, Command::Close { .. }) {
-                    self.closing = true;
-                    self.unpark(now);
+                    self.closing(now);
                 }
                 self.feed(now, Input::Command(command));
             }
@@ -413,6 +412,16 @@ impl Reactor {
         }
     }
 
+    /// The end begins: what waited for room is delivered, or dropped, now.
+    fn closing(&mut self, now: Instant) {
+        self.closing = true;
+        #[cfg(feature = "spill")]
+        for sink in self.sinks.values() {
+            sink.queue.last_call();
+        }
+        self.unpark(now);
+    }
+
     /// Tries again to deliver what was parked, as far as there is room.
     fn unpark(&mut self, now: Instant) {
         while let Some(parked) = self.parked.pop_front() {
@@ -470,8 +479,7 @@ impl Reactor {
             Output::Event(event) => {
                 if let Event::Closed { cause } = &event {
                     self.mailbox.set_cause(cause.clone());
-                    self.closing = true;
-                    self.unpark(now);
+                    self.closing(now);
                 }
                 self.tell(event);
             }

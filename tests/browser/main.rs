@@ -65,7 +65,7 @@ fn a_page_shows_sessions_frames_faults_and_verdicts_as_they_come() {
     // What was before, and what comes while somebody looks.
     page.until("document.getElementById('scenario').textContent === 'a day at the desk'");
     page.until("document.querySelector('#sessions .name')?.textContent === '1 alice'");
-    page.until(&shows("→ CONNECT", "accept-version:1.2"));
+    page.until(&shows("→ CONNECT", "accept-version:1.1,1.2"));
     let calls = desk.subscribe("/topic/calls").unwrap();
     page.until("document.querySelector('#sessions .subs code')?.textContent === '/topic/calls'");
     page.until(&shows("mark", "subscribed"));

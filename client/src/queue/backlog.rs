@@ -34,6 +34,8 @@ pub(super) struct Backlog<T> {
     high: (u64, u64),
     /// The ring is to be written, too.
     save: bool,
+    /// What comes now is the last: it goes to disk, however much waits to be written.
+    last: bool,
     /// The writing thread knows that there is work.
     nudged: bool,
     /// The disk does not do what it should.
@@ -71,6 +73,7 @@ impl<T> Backlog<T> {
             unloaded_octets: left.octets,
             high: (left.messages, left.octets),
             save: false,
+            last: false,
             nudged: false,
             failed: false,
             parting: None,
@@ -109,6 +112,8 @@ impl<T> Backlog<T> {
                 && self.fresh_octets + size <= self.limits.octets);
         match (fits_on_disk, fits_in_memory) {
             (true, true) => Room::Enough,
+            // At the end nothing is read any more, and little can come.
+            (true, false) if self.last => Room::Enough,
             (true, false) if !self.failed => Room::Soon,
             (true | false, _) => Room::None,
         }
@@ -333,6 +338,14 @@ impl<T: Item + Clone> Queue<T> {
     pub(crate) fn save(&self) {
         let mut state = self.lock();
         self.save_all(&mut state);
+    }
+
+    /// What is still to come is the rest: it is not refused because of what waits to
+    /// be written.
+    pub(crate) fn last_call(&self) {
+        if let Some(backlog) = &mut self.lock().backlog {
+            backlog.last = true;
+        }
     }
 
     pub(super) fn save_all(&self, state: &mut State<T>) {
