@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ pub(crate) const NOT_IMPLEMENTABLE: i32 = 89;
 const LINE: u64 = 128 << 20;
 /// Octets of stderr that are kept.
 const KEPT: usize = 2 << 10;
+/// How long after the end of stdout that of stderr is waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What a shim says of itself.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -73,12 +75,16 @@ impl Shim {
         let desk = Arc::new(Mutex::new((Arc::clone(world), Order::default())));
         let last_words = Arc::new(Mutex::new(Vec::new()));
         let (greeting, greeted) = channel();
+        let (said_all, all_said) = channel();
         let listens = {
             let (desk, last_words) = (Arc::clone(&desk), Arc::clone(&last_words));
-            move || listen(stdout, &desk, &greeting, &last_words)
+            move || listen(stdout, &desk, &greeting, &last_words, &all_said)
         };
         std::thread::spawn(listens);
-        std::thread::spawn(move || keep_end(stderr, &last_words));
+        std::thread::spawn(move || {
+            keep_end(stderr, &last_words);
+            let _ = said_all.send(());
+        });
         let mut shim = Self {
             child,
             lines: Some(writer(stdin)),
@@ -232,6 +238,7 @@ fn listen(
     desk: &Desk,
     greeting: &Sender<Result<Hello, String>>,
     last_words: &Mutex<Vec<u8>>,
+    all_said: &Receiver<()>,
 ) {
     let mut lines = BufReader::new(stdout);
     let mut greeted = false;
@@ -256,6 +263,8 @@ fn listen(
         }
         take(desk, read);
     }
+    // stdout and stderr end in either order; a child of its own may keep stderr open.
+    let _ = all_said.recv_timeout(LAST_WORDS);
     let words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
     let words = show::octets(words.trim_ascii_end());
     let died = if words.is_empty() {
