@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tungstenite::{Message, WebSocket};
 
 /// Far longer than anything takes; reached only by a failure.
@@ -161,20 +161,33 @@ impl Chromium {
         assert_eq!(holds, true, "never: {expression}");
     }
 
-    /// Presses a button as a mouse does: where it is on the page.
+    /// Presses a button as a mouse does: where it is on the page. What comes in
+    /// meanwhile may move it away under the mouse; then again.
+    #[track_caller]
     pub(crate) fn press(&mut self, selector: &str) {
         let quoted = Value::from(selector);
-        let place = self.eval(&format!(
-            "(() => {{ const e = document.querySelector({quoted});
-                e.scrollIntoView({{block: 'center'}});
-                const r = e.getBoundingClientRect();
-                return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
-        ));
-        for kind in ["mousePressed", "mouseReleased"] {
-            let click = json!({"type": kind, "x": place[0], "y": place[1], "button": "left",
-                               "clickCount": 1});
-            self.call("Input.dispatchMouseEvent", &click);
+        let end = Instant::now() + LONG / 2;
+        while Instant::now() < end {
+            let place = self.eval(&format!(
+                "(() => {{ const e = document.querySelector({quoted});
+                    window.pressed = false;
+                    document.addEventListener('click', (event) => {{
+                        window.pressed ||= event.target.closest({quoted}) !== null;
+                    }}, {{capture: true, once: true}});
+                    e.scrollIntoView({{block: 'center'}});
+                    const r = e.getBoundingClientRect();
+                    return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
+            ));
+            for kind in ["mousePressed", "mouseReleased"] {
+                let click = json!({"type": kind, "x": place[0], "y": place[1], "button": "left",
+                                   "clickCount": 1});
+                self.call("Input.dispatchMouseEvent", &click);
+            }
+            if self.eval("window.pressed") == true {
+                return;
+            }
         }
+        panic!("{selector} cannot be pressed");
     }
 
     /// Types into a field.
