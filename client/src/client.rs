@@ -375,7 +375,7 @@ impl Client {
     /// session: heart-beats and acknowledgements leave all the same.
     ///
     /// While it is quick, the clock need not be read for every message.
-    fn keep_up(&mut self) -> Result<(), Error> {
+    pub(crate) fn keep_up(&mut self) -> Result<(), Error> {
         if self.unclocked.0 > 0 {
             self.unclocked.0 -= 1;
             return Ok(());
@@ -393,7 +393,7 @@ impl Client {
         Ok(())
     }
 
-    fn turn_until(&mut self, limit: Option<Instant>) -> Result<(), Error> {
+    pub(crate) fn turn_until(&mut self, limit: Option<Instant>) -> Result<(), Error> {
         if self.reactor.is_done() {
             return Err(self.mailbox().verdict());
         }
@@ -447,7 +447,7 @@ pub(crate) fn metrics(port: &mut Port<'_>) -> Result<Metrics, Error> {
     let timeout = port.mailbox().config.timeouts.call;
     match port.call(timeout, None, |waiter| Command::Metrics { waiter })? {
         Reply::Metrics(metrics) => Ok(*metrics),
-        Reply::Health(_) | Reply::Done => Err(Error::Closed),
+        Reply::Health(_) | Reply::Done | Reply::Drained => Err(Error::Closed),
     }
 }
 
@@ -455,7 +455,7 @@ pub(crate) fn health(port: &mut Port<'_>) -> Result<Health, Error> {
     let timeout = port.mailbox().config.timeouts.call;
     match port.call(timeout, None, |waiter| Command::Health { waiter })? {
         Reply::Health(health) => Ok(*health),
-        Reply::Metrics(_) | Reply::Done => Err(Error::Closed),
+        Reply::Metrics(_) | Reply::Done | Reply::Drained => Err(Error::Closed),
     }
 }
 

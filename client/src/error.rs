@@ -1,7 +1,9 @@
 //! Errors, sorted by whose fault they are.
 
+mod drain;
 mod spool;
 
+pub use drain::Undrained;
 pub use spool::SpoolError;
 
 use std::{fmt, io, sync::Arc, time::Duration};
@@ -52,6 +54,9 @@ pub enum Error {
     /// The disk on which a full queue goes on cannot be used.
     #[error("the spool cannot be used: {0}")]
     Spool(Box<SpoolError>),
+    /// A drain came to its deadline with something left. The client has ended.
+    #[error("not all was drained: {0}")]
+    Undrained(Box<Undrained>),
     /// The client, or the subscription, was ended by the application.
     #[error("the client or subscription is closed")]
     Closed,
@@ -71,6 +76,7 @@ impl Serialize for Error {
             Self::Suspended => ("suspended", None),
             Self::Overflow => ("overflow", None),
             Self::Spool(_) => ("spool", None),
+            Self::Undrained(_) => ("undrained", None),
             Self::Closed => ("closed", None),
         };
         let mut fields = serializer.serialize_struct("Error", 3)?;
@@ -94,6 +100,7 @@ impl Error {
             | Self::Misuse(_)
             | Self::Overflow
             | Self::Spool(_)
+            | Self::Undrained(_)
             | Self::Closed => false,
         }
     }

@@ -46,6 +46,7 @@ mod clock;
 pub mod config;
 pub mod core;
 pub mod dialect;
+mod drain;
 mod errand;
 mod error;
 mod event;
@@ -69,6 +70,7 @@ mod sink;
 #[cfg(feature = "spill")]
 mod spool;
 mod subscription;
+mod thread;
 mod transaction;
 #[doc(hidden)]
 pub mod wheel;
@@ -79,7 +81,7 @@ pub use core::{AckMode, Phase};
 pub use dialect::Dialect;
 pub use error::{
     AuthError, BrokerError, Error, LinkError, Misuse, ProtocolError, Refusal, RegionError,
-    SpoolError, Stage,
+    SpoolError, Stage, Undrained,
 };
 pub use event::{Connected, Event};
 pub use handle::{Events, Handle};

@@ -19,7 +19,8 @@ use crate::{
     error::{AuthError, Error, Misuse, RegionError, Stage},
     frame::{self, Frame},
     queue::Notify,
-    sink::Sink,
+    sink::{Outlet, Sink},
+    thread,
 };
 
 /// Something for the reactor.
@@ -70,10 +71,12 @@ pub(crate) struct Mailbox {
     keys: AtomicU32,
     /// The connection that lives now; messages of an older one cannot be acknowledged.
     epoch: AtomicU64,
-    /// The thread that turns the reactor, as [`thread_number`] has it.
+    /// The thread that turns the reactor, by its number.
     driver: AtomicU64,
     /// Whether the session waits for a new token.
     suspended: AtomicBool,
+    /// The subscriptions that there were when a drain began.
+    outlets: OnceLock<Vec<Outlet>>,
     /// Why the client ended, if that was not asked for.
     cause: OnceLock<Error>,
     /// Where full queues go on.
@@ -138,6 +141,7 @@ impl Mailbox {
             epoch: AtomicU64::new(0),
             driver: AtomicU64::new(0),
             suspended: AtomicBool::new(false),
+            outlets: OnceLock::new(),
             cause: OnceLock::new(),
             #[cfg(feature = "spill")]
             spool: OnceLock::new(),
@@ -340,6 +344,16 @@ impl Mailbox {
         self.suspended.load(Ordering::Relaxed)
     }
 
+    /// A drain begins, if it is the first: nothing is subscribed to after it.
+    pub(crate) fn set_outlets(&self, outlets: Vec<Outlet>) {
+        self.outlets.set(outlets).ok();
+    }
+
+    /// What a drain waits for.
+    pub(crate) fn outlets(&self) -> &[Outlet] {
+        self.outlets.get().map_or(&[], Vec::as_slice)
+    }
+
     /// The client has ended.
     pub(crate) fn set_cause(&self, cause: Option<Error>) {
         if let Some(cause) = cause {
@@ -354,7 +368,7 @@ impl Mailbox {
 
     /// The calling thread turns the reactor from now on.
     pub(crate) fn drive(&self) {
-        self.driver.store(thread_number(), Ordering::Relaxed);
+        self.driver.store(thread::number(), Ordering::Relaxed);
     }
 
     /// No thread turns the reactor for now; another will.
@@ -374,7 +388,7 @@ impl Mailbox {
 
     /// Whether the calling thread turns the reactor: it must never wait for it.
     fn is_driver(&self) -> bool {
-        self.driver.load(Ordering::Relaxed) == thread_number()
+        self.driver.load(Ordering::Relaxed) == thread::number()
     }
 
     fn wake(&self) {
@@ -432,15 +446,6 @@ fn size(post: &Post) -> usize {
         #[cfg(feature = "spill")]
         Post::Spool(_) => 0,
     }
-}
-
-/// A number that no other thread of the process has.
-fn thread_number() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    thread_local! {
-        static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
-    NUMBER.with(|n| *n)
 }
 
 /// Where the answer to one call appears.

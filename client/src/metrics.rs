@@ -30,6 +30,9 @@ pub struct Metrics {
     pub unrouted: u64,
     /// MESSAGE frames that a dedupe window has seen before; dropped.
     pub duplicates: u64,
+    /// MESSAGE frames to be acknowledged that came during a drain; nobody saw
+    /// them, and the broker keeps them.
+    pub undelivered: u64,
     /// Messages dropped because a queue was full or the session suspended.
     pub dropped: u64,
     /// RECEIPT frames that came after their call had ended, or that nobody asked for.

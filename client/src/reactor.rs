@@ -80,6 +80,8 @@ struct Batch {
 enum Parked {
     Message(Key, Message),
     Ended(Key, Option<Error>),
+    /// A step of a drain is done: told after what came before it.
+    Drained(Waiter),
 }
 
 impl Reactor {
@@ -264,6 +266,10 @@ impl Reactor {
                 if let Some((key, sink)) = sink {
                     self.sinks.insert(key, sink);
                 }
+                if matches!(command, Command::Drain { .. }) {
+                    let outlets = self.sinks.values().map(Sink::outlet);
+                    self.mailbox.set_outlets(outlets.collect());
+                }
                 if matches!(command, Command::Close { .. }) {
                     self.closing(now);
                 }
@@ -434,6 +440,7 @@ impl Reactor {
                     }
                 }
                 Parked::Ended(key, cause) => self.end_subscription(key, cause),
+                Parked::Drained(waiter) => self.reply(waiter, Ok(Reply::Drained)),
             }
             self.more |= self.parked.is_empty();
         }
@@ -475,6 +482,9 @@ impl Reactor {
         }
         match output {
             Output::Deliver { key, epoch, frame } => self.message(now, key, epoch, frame),
+            Output::Reply(waiter, Ok(Reply::Drained)) if !self.parked.is_empty() => {
+                self.parked.push_back(Parked::Drained(waiter));
+            }
             Output::Reply(waiter, result) => self.reply(waiter, result),
             Output::Event(event) => {
                 if let Event::Closed { cause } = &event {
@@ -667,7 +677,7 @@ impl Reactor {
             Ok(Reply::Health(health)) if health.connected && !self.parked.is_empty() => {
                 health.stalls.push(Stall::Paused);
             }
-            Ok(Reply::Health(_) | Reply::Done) | Err(_) => {}
+            Ok(Reply::Health(_) | Reply::Done | Reply::Drained) | Err(_) => {}
         }
         if let Some(slot) = self.waiters.remove(&waiter) {
             slot.put(result);
@@ -739,6 +749,7 @@ fn waiter_of(command: &Command) -> Option<Waiter> {
         Command::Connect { waiter }
         | Command::Subscribe { waiter, .. }
         | Command::Unsubscribe { waiter, .. }
+        | Command::Drain { waiter, .. }
         | Command::Close { waiter, .. }
         | Command::Metrics { waiter }
         | Command::Health { waiter } => *waiter,

@@ -32,6 +32,13 @@ pub(crate) struct Sink {
     drops: Drops,
 }
 
+/// What of a subscription's end a drain waits for.
+pub(crate) struct Outlet {
+    pub(crate) id: Arc<str>,
+    pub(crate) queue: Arc<Queue<Message>>,
+    pub(crate) acknowledges: bool,
+}
+
 /// Names of headers, and what makes their values.
 pub(crate) type Makers = Arc<Vec<(String, Box<dyn Fn() -> String + Send + Sync>)>>;
 
@@ -99,6 +106,14 @@ impl Sink {
                 0
             }
             Priority::Expendable | Priority::Critical | Priority::Normal => 0,
+        }
+    }
+
+    pub(crate) fn outlet(&self) -> Outlet {
+        Outlet {
+            id: Arc::clone(&self.id),
+            queue: Arc::clone(&self.queue),
+            acknowledges: self.acknowledges,
         }
     }
 

@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 /// own; parts of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
     &[
-        "clock", "dialect", "errand", "frame", "health", "metrics", "secret", "wheel",
+        "clock", "dialect", "errand", "frame", "health", "metrics", "secret", "thread", "wheel",
     ],
     &["error"],
     &["http"],
@@ -28,6 +28,7 @@ const LAYERS: &[&[&str]] = &[
 /// What users call is one layer whose parts do know each other.
 const API: &[&str] = &[
     "client",
+    "drain",
     "handle",
     "port",
     "publish",

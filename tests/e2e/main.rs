@@ -6,6 +6,7 @@ mod choices;
 mod conflict;
 mod coverage;
 mod dialects;
+mod drain;
 mod driven;
 mod endpoints;
 mod foreign_loop;

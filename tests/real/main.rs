@@ -14,6 +14,7 @@ mod broker;
 mod close;
 mod cluster;
 mod connect;
+mod drain;
 mod events;
 mod frozen;
 mod heart_beat;

@@ -90,6 +90,7 @@ impl FatalErrors {
             | Error::Suspended
             | Error::Overflow
             | Error::Spool(_)
+            | Error::Undrained(_)
             | Error::Closed => true,
         }
     }

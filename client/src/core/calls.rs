@@ -31,6 +31,11 @@ impl Core {
                 waiter,
                 deadline,
             } => self.unsubscribe(key, headers, waiter, deadline),
+            Command::Drain {
+                step,
+                waiter,
+                deadline,
+            } => self.drain(waiter, step, deadline),
             Command::Close { waiter, deadline } => self.close(now, waiter, deadline),
             Command::Metrics { waiter } => {
                 let metrics = Box::new(self.snapshot());
@@ -44,7 +49,9 @@ impl Core {
     }
 
     pub(super) fn is_sealed(&self) -> bool {
-        matches!(self.phase, Phase::Closed) || !self.close_waiters.is_empty()
+        matches!(self.phase, Phase::Closed)
+            || !self.close_waiters.is_empty()
+            || self.drain.is_sealed()
     }
 
     fn publish(&mut self, now: Instant, outgoing: Outgoing) {
@@ -103,7 +110,7 @@ impl Core {
 
     fn subscribe(&mut self, spec: Subscribe, waiter: Waiter, deadline: Instant) {
         let key = spec.key;
-        if self.is_sealed() {
+        if self.is_sealed() || self.drain.has_begun() {
             if self.phase != Phase::Closed {
                 self.outputs.push_back(super::Output::Ended(key, None));
             }
@@ -122,7 +129,7 @@ impl Core {
         }
     }
 
-    fn unsubscribe(
+    pub(super) fn unsubscribe(
         &mut self,
         key: Key,
         headers: Vec<(String, String)>,

@@ -444,6 +444,13 @@ impl Core {
         for key in self.subscriptions.lost(self.beats.last_heard()) {
             self.forget(key);
         }
+        if self.drain.has_begun() {
+            // None of them is asked for again.
+            let keys: Vec<_> = self.subscriptions.keys().collect();
+            for key in keys {
+                self.forget(key);
+            }
+        }
         for (_, operation) in self
             .operations
             .take(|o| matches!(o.kind, Kind::Unsubscribe(_)))
@@ -481,7 +488,9 @@ impl Core {
             self.outputs.push_back(Output::Ended(key, cause.clone()));
         }
         self.discard_outbox();
-        for waiter in std::mem::take(&mut self.connect_waiters) {
+        let draining = self.drain.take_waiters().into_iter().map(|(w, _)| w);
+        let waiters: Vec<_> = std::mem::take(&mut self.connect_waiters);
+        for waiter in waiters.into_iter().chain(draining) {
             self.reply(waiter, Err(verdict.clone()));
         }
         if self.ever_online {

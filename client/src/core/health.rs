@@ -82,6 +82,7 @@ pub(super) fn count(losses: &mut Losses, cause: &Error) {
         | Error::Suspended
         | Error::Overflow
         | Error::Spool(_)
+        | Error::Undrained(_)
         | Error::Closed => &mut losses.other,
     };
     *counter += 1;

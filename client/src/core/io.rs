@@ -112,6 +112,8 @@ pub struct Key(pub u32);
 pub enum Reply {
     /// It is done, or confirmed.
     Done,
+    /// A step of a drain is done.
+    Drained,
     /// The counters.
     Metrics(Box<Metrics>),
     /// How the session stands.
@@ -148,6 +150,15 @@ pub enum Command {
         /// When the call ends at the latest.
         deadline: Instant,
     },
+    /// Make a step towards the end; answered when it is done.
+    Drain {
+        /// Which.
+        step: DrainStep,
+        /// Who waits.
+        waiter: Waiter,
+        /// When it is answered at the latest.
+        deadline: Instant,
+    },
     /// End the client: let queued frames leave, DISCONNECT, close.
     Close {
         /// Who waits.
@@ -165,6 +176,16 @@ pub enum Command {
         /// Who waits.
         waiter: Waiter,
     },
+}
+
+/// The steps of a drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DrainStep {
+    /// No new messages: UNSUBSCRIBE what needs no acknowledging, and refuse
+    /// whatever else comes. Publishing goes on.
+    Unsubscribe,
+    /// No new frames either: UNSUBSCRIBE all, let frames leave, have them answered.
+    Settle,
 }
 
 /// An encoded client frame on its way out.

@@ -9,6 +9,7 @@ mod calls;
 mod close;
 mod connect;
 mod dedupe;
+mod drain;
 mod endpoints;
 mod headers;
 mod health;
@@ -50,7 +51,7 @@ use bytes::Bytes;
 
 pub(crate) use io::transaction_text;
 pub use io::{
-    AckMode, Command, Dedupe, Input, Key, Outgoing, Output, Reply, Subscribe, Ticket,
+    AckMode, Command, Dedupe, DrainStep, Input, Key, Outgoing, Output, Reply, Subscribe, Ticket,
     TransactionStep, Waiter,
 };
 pub(crate) use operations::receipt_text;
@@ -119,6 +120,7 @@ pub struct Core {
     /// What follows when the link is gone, if that was decided already.
     intent: Option<Intent>,
     graceful: Option<close::Graceful>,
+    drain: drain::Drain,
     connect_waiters: Vec<Waiter>,
     close_waiters: Vec<Waiter>,
     /// 409 answers since the last stable session.
@@ -194,6 +196,7 @@ impl Core {
             reauth: reauth::Reauthentication::default(),
             intent: None,
             graceful: None,
+            drain: drain::Drain::default(),
             connect_waiters: Vec::new(),
             close_waiters: Vec::new(),
             conflicts: 0,
@@ -224,6 +227,7 @@ impl Core {
             Input::Headers(ticket, answer) => self.headers(now, ticket, answer),
             Input::Timeout => self.timeout(now),
         }
+        self.drain_progress();
     }
 
     /// The next thing to do. Changes after `handle` and `poll_transmit`: a frame

@@ -122,6 +122,11 @@ impl Operations {
         self.waiting.len()
     }
 
+    /// How many match.
+    pub(super) fn count(&self, matches: impl Fn(&Operation) -> bool) -> usize {
+        self.waiting.values().filter(|o| matches(o)).count()
+    }
+
     /// How many have left and wait for their RECEIPT.
     pub(super) fn under_way(&self) -> usize {
         self.sent

@@ -77,6 +77,11 @@ impl Outbox {
         self.lane.len()
     }
 
+    /// How many of them nobody waits for.
+    pub(super) fn silent(&self) -> usize {
+        self.lane.iter().filter(|entry| entry.is_silent()).count()
+    }
+
     pub(super) fn push_urgent(&mut self, octets: Bytes) {
         self.urgent.push_back(octets);
     }

@@ -85,6 +85,7 @@ impl Core {
             Some(key) if self.subscriptions.is_duplicate(key, &frame) => {
                 self.metrics.duplicates += 1;
             }
+            Some(key) if self.comes_too_late(key) => self.metrics.undelivered += 1,
             Some(key) => {
                 self.metrics.messages += 1;
                 self.deliver_to(key, frame);

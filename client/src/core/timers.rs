@@ -51,6 +51,8 @@ pub(super) enum Once {
     Region,
     /// The session is to be rotated.
     Rotate,
+    /// A drain has lasted long enough.
+    Drain,
     /// A persistent first connect gives up.
     FirstConnect,
 }
@@ -143,6 +145,7 @@ impl Core {
             Once::Sweep => self.sweep(now),
             Once::Region => self.region_expired(),
             Once::Rotate => self.rotate(now),
+            Once::Drain => self.drain_expired(),
             Once::FirstConnect => self.first_connect_expired(),
         }
     }

@@ -25,10 +25,9 @@ impl Core {
         if !matches!(self.link, super::Link::Up(_)) {
             return None;
         }
-        let octets = match self.outbox.pop_urgent() {
-            Some(octets) => octets,
-            None => self.next_frame(now)?,
-        };
+        let next = self.outbox.pop_urgent().or_else(|| self.next_frame(now));
+        self.drain_progress();
+        let octets = next?;
         if octets.len() > 1 {
             self.metrics.frames_out += 1;
         }

@@ -16,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use crate::{clock, config::QueueLimits, event::Event, metrics::Depth};
+use crate::{clock, config::QueueLimits, event::Event, metrics::Depth, thread};
 #[cfg(feature = "spill")]
 use backlog::Backlog;
 use ring::Ring;
@@ -48,6 +48,7 @@ impl Item for Event {
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
     filled: Condvar,
+    taken: Condvar,
     producer: Arc<dyn Notify>,
     #[cfg(feature = "spill")]
     spiller: Option<Arc<dyn Notify>>,
@@ -60,6 +61,10 @@ struct State<T> {
     ended: bool,
     consumers_waiting: u32,
     producer_waiting: bool,
+    /// The thread that took an item and has not asked for another since; 0 for none.
+    holder: u64,
+    /// Who waits until all is taken.
+    watchers: u32,
 }
 
 /// What became of an item.
@@ -94,8 +99,11 @@ impl<T: Item + Clone> Queue<T> {
                 ended: false,
                 consumers_waiting: 0,
                 producer_waiting: false,
+                holder: 0,
+                watchers: 0,
             }),
             filled: Condvar::new(),
+            taken: Condvar::new(),
             producer,
             #[cfg(feature = "spill")]
             spiller: None,
@@ -240,10 +248,12 @@ impl<T: Item + Clone> Queue<T> {
         let _ = for_good;
         let mut state = self.lock();
         state.ended = true;
+        state.holder = 0;
         state.ring.clear();
         let waiting = std::mem::take(&mut state.producer_waiting);
         drop(state);
         self.filled.notify_all();
+        self.taken.notify_all();
         if waiting {
             self.producer.notify();
         }
@@ -267,7 +277,33 @@ impl<T: Item + Clone> Queue<T> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        let state = self.lock();
+        Self::length(&self.lock())
+    }
+
+    /// Waits until all has been taken and, with `and_more`, until the thread that
+    /// took the last has asked for another, unless that is the calling thread.
+    /// Returns how many are left at the deadline.
+    pub(crate) fn wait_taken(&self, and_more: bool, deadline: Instant) -> usize {
+        let mut state = self.lock();
+        loop {
+            let is_mine = [0, thread::number()].contains(&state.holder);
+            let in_hand = usize::from(and_more && !is_mine);
+            let left = Self::length(&state) + in_hand;
+            let wait = deadline.saturating_duration_since(clock::now());
+            if left == 0 || wait.is_zero() {
+                return left;
+            }
+            state.watchers += 1;
+            state = self
+                .taken
+                .wait_timeout(state, wait)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            state.watchers -= 1;
+        }
+    }
+
+    fn length(state: &State<T>) -> usize {
         #[cfg(feature = "spill")]
         if let Some(backlog) = &state.backlog {
             return state.ring.len() + backlog.len();
@@ -293,6 +329,18 @@ impl<T: Item + Clone> Queue<T> {
     }
 
     fn take(&self, state: &mut State<T>) -> Popped<T> {
+        let popped = self.next(state);
+        state.holder = match popped {
+            Popped::Item(_) => thread::number(),
+            Popped::Empty | Popped::Ended => 0,
+        };
+        if state.watchers > 0 {
+            self.taken.notify_all();
+        }
+        popped
+    }
+
+    fn next(&self, state: &mut State<T>) -> Popped<T> {
         let Some(item) = state.ring.pop() else {
             #[cfg(feature = "spill")]
             if state.backlog.as_ref().is_some_and(|b| b.is_coming()) {

@@ -78,7 +78,7 @@ impl Send {
 }
 
 impl Pair {
-    fn call(&mut self, what: impl Into<String>, deadline: Option<Duration>) -> Waiter {
+    pub(super) fn call(&mut self, what: impl Into<String>, deadline: Option<Duration>) -> Waiter {
         let what = what.into();
         self.note(format!("call: {what}"));
         self.app.calls.push(Call {

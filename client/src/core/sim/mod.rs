@@ -12,6 +12,7 @@ mod close;
 mod conflict;
 mod connect;
 mod counters;
+mod drain;
 mod endpoints;
 mod errors;
 mod explore;
