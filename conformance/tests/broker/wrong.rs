@@ -226,13 +226,13 @@ fn a_profile_knows_its_broker() {
 }
 
 /// The ids of cases with one of these grades. What is not wanted is asked once
-/// more, alone: a machine under load is no bug of the broker.
+/// more, by itself: a machine under load is no bug of the broker.
 fn failing(url: &str, args: &[&str], wanted: &[&str], grades: &[&str]) -> Vec<String> {
     let quick = [
         "!tag:slow",
         "!S12-LIM-*",
         "!*/every-cut",
-        "--jobs=8",
+        "--jobs=32",
         "--time-scale=2",
     ];
     let failed = graded_by(url, &[args, &quick].concat(), grades);
@@ -244,7 +244,7 @@ fn failing(url: &str, args: &[&str], wanted: &[&str], grades: &[&str]) -> Vec<St
     }
     let mut again: Vec<&str> = strange.iter().map(String::as_str).collect();
     again.extend(args.iter().filter(|a| !a.starts_with("level:")));
-    again.extend(["--jobs=1", "--time-scale=5"]);
+    again.extend(["--jobs=4", "--time-scale=4"]);
     failed.extend(graded_by(url, &again, grades));
     failed
 }
@@ -261,11 +261,12 @@ fn graded_by(url: &str, args: &[&str], grades: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// Does it with each, a few at a time; says what was wrong.
+/// Does it with each, some at a time; says what was wrong.
 fn some_at_once<T: Sync>(all: &[T], work: &(impl Fn(&T) -> Option<String> + Sync)) -> Vec<String> {
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    // They wait far more than they compute.
     thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..10 {
             scope.spawn(|| {
                 while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let found = work(one);

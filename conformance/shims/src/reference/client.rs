@@ -17,6 +17,8 @@ pub(crate) struct Client(Mutex<State>);
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) stream: Option<TcpStream>,
+    /// A Close has left.
+    pub(crate) shut: bool,
     /// The number of the connection.
     pub(crate) epoch: u64,
     pub(crate) version: Option<Version>,
@@ -93,11 +95,18 @@ impl State {
         self.sent = Some(Instant::now());
     }
 
+    /// Nothing follows a Close (RFC 6455 §5.5.1).
     pub(crate) fn raw(&mut self, octets: &[u8]) {
-        if let Some(stream) = &mut self.stream {
+        if let Some(stream) = self.stream.as_mut().filter(|_| !self.shut) {
             // Whoever reads finds out that it is gone.
             let _ = stream.write_all(octets);
         }
+    }
+
+    /// A Close frame leaves.
+    pub(crate) fn close(&mut self, body: &[u8]) {
+        self.raw(&ws::frame(8, body));
+        self.shut = true;
     }
 
     fn number(&mut self) -> u64 {

@@ -132,6 +132,7 @@ impl<'a> Session<'a> {
         {
             let mut state = self.client.lock();
             state.stream = stream.try_clone().ok();
+            state.shut = false;
             state.epoch += 1;
             if bug::is("subscribes-early") {
                 let early: Vec<Frame> = state.subscriptions.iter().map(|s| s.frame()).collect();
@@ -214,7 +215,7 @@ impl<'a> Session<'a> {
         if self.closing.is_none() {
             let body = code.map(u16::to_be_bytes);
             let body: &[u8] = body.as_ref().map_or(&[], |b| b);
-            self.client.lock().raw(&ws::frame(8, body));
+            self.client.lock().close(body);
         }
         Err(End {
             trouble: self.trouble.take(),
@@ -227,7 +228,7 @@ impl<'a> Session<'a> {
 
     /// The peer broke a protocol.
     fn give_up(&self, code: u16, why: &str) -> End {
-        self.client.lock().raw(&ws::frame(8, &code.to_be_bytes()));
+        self.client.lock().close(&code.to_be_bytes());
         End::error("protocol", why)
     }
 
@@ -328,9 +329,7 @@ impl<'a> Session<'a> {
             self.client.lock().write(&self.connect_frame());
             return Ok(());
         }
-        self.client
-            .lock()
-            .raw(&ws::frame(8, &1000_u16.to_be_bytes()));
+        self.client.lock().close(&1000_u16.to_be_bytes());
         Err(End {
             blamed: frame.get("receipt-id").map(str::to_owned),
             ..End::lost(Some(trouble))
@@ -368,9 +367,7 @@ impl<'a> Session<'a> {
     fn close(&mut self) {
         if self.closing.is_none() {
             self.closing = Some(Instant::now() + Duration::from_secs(2));
-            self.client
-                .lock()
-                .raw(&ws::frame(8, &1000_u16.to_be_bytes()));
+            self.client.lock().close(&1000_u16.to_be_bytes());
         }
     }
 
