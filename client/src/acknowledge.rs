@@ -65,5 +65,6 @@ pub(crate) fn encode(
         replay: false,
         epoch: Some(epoch),
         transaction: transaction.map(|id| (id, TransactionStep::Within)),
+        replies: None,
     })
 }

@@ -447,7 +447,9 @@ pub(crate) fn metrics(port: &mut Port<'_>) -> Result<Metrics, Error> {
     let timeout = port.mailbox().config.timeouts.call;
     match port.call(timeout, None, |waiter| Command::Metrics { waiter })? {
         Reply::Metrics(metrics) => Ok(*metrics),
-        Reply::Health(_) | Reply::Done | Reply::Drained => Err(Error::Closed),
+        Reply::Health(_) | Reply::Message { .. } | Reply::Done | Reply::Drained => {
+            Err(Error::Closed)
+        }
     }
 }
 
@@ -455,7 +457,9 @@ pub(crate) fn health(port: &mut Port<'_>) -> Result<Health, Error> {
     let timeout = port.mailbox().config.timeouts.call;
     match port.call(timeout, None, |waiter| Command::Health { waiter })? {
         Reply::Health(health) => Ok(*health),
-        Reply::Metrics(_) | Reply::Done | Reply::Drained => Err(Error::Closed),
+        Reply::Metrics(_) | Reply::Message { .. } | Reply::Done | Reply::Drained => {
+            Err(Error::Closed)
+        }
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Dialect {
     /// The header of SUBSCRIBE that says how many unacknowledged messages may be
     /// under way, if there is one.
     pub prefetch_header: Option<&'static str>,
+    /// Where the replies to requests come.
+    pub replies: ReplyQueue,
     /// The `login` that stands beside a token in `passcode`, if any.
     pub bearer_login: Option<&'static str>,
     /// A header of CONNECT that says `Bearer <token>`, beside `passcode`, if the
@@ -52,6 +54,7 @@ impl Dialect {
         ack_subscription: false,
         subscription_errors: false,
         prefetch_header: None,
+        replies: ReplyQueue::Subscribed("/queue/"),
         bearer_login: None,
         bearer_header: None,
     };
@@ -82,6 +85,7 @@ impl Dialect {
         connect_escaping: true,
         subscription_errors: true,
         prefetch_header: Some("prefetch-count"),
+        replies: ReplyQueue::Implied("/temp-queue/"),
         ..Self::STOMP
     };
 
@@ -97,6 +101,7 @@ impl Dialect {
         beat_tolerance: 250,
         connect_escaping: true,
         prefetch_header: Some("activemq.prefetchSize"),
+        replies: ReplyQueue::Subscribed("/temp-queue/"),
         ..Self::STOMP
     };
 
@@ -151,6 +156,17 @@ impl Default for Dialect {
     fn default() -> Self {
         Self::STOMP
     }
+}
+
+/// Where the replies to a client's requests come: to a destination that begins so,
+/// and ends with a name that no other client has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyQueue {
+    /// The client subscribes to it.
+    Subscribed(&'static str),
+    /// A `reply-to` header that names it makes it and subscribes to it; SUBSCRIBE
+    /// is refused.
+    Implied(&'static str),
 }
 
 /// What kind of WebSocket messages carry the frames; what arrives may be either.

@@ -129,8 +129,7 @@ fn step(port: &mut Port<'_>, step: DrainStep, deadline: Instant) -> Result<(), E
 
 /// What publishing has left, and the end.
 fn finish(port: &mut Port<'_>, mut left: Undrained, deadline: Instant) -> Result<(), Error> {
-    left.publishes = 0;
-    left.frames = 0;
+    (left.publishes, left.requests, left.frames) = (0, 0, 0);
     note(&mut left, step(port, DrainStep::Settle, deadline))?;
     let closed = client::close(port);
     if left.is_empty() {
@@ -146,6 +145,7 @@ fn note(left: &mut Undrained, step: Result<(), Error>) -> Result<(), Error> {
         Err(Error::Undrained(more)) => {
             left.subscriptions.extend(more.subscriptions);
             left.publishes = more.publishes;
+            left.requests = more.requests;
             left.frames = more.frames;
             Ok(())
         }

@@ -65,6 +65,7 @@ mod publish;
 mod queue;
 mod reactor;
 pub mod region;
+mod request;
 mod secret;
 mod sink;
 #[cfg(feature = "spill")]
@@ -89,6 +90,7 @@ pub use health::{Health, Stall};
 pub use message::Message;
 pub use metrics::{Depth, Gaps, Losses, Metrics, QueueDepth, RoundTrip};
 pub use publish::{Pending, Publish};
+pub use request::PendingReply;
 #[cfg(feature = "spill")]
 pub use spool::Spooled;
 pub use subscription::{SubscribeRequest, Subscription};

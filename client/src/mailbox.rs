@@ -15,7 +15,7 @@ use crate::{
     auth::Token,
     clock,
     config::{Config, Endpoint},
-    core::{Command, Key, Reply, Ticket, Waiter},
+    core::{Command, Key, Replies, Reply, Ticket, Waiter},
     error::{AuthError, Error, Misuse, RegionError, Stage},
     frame::{self, Frame},
     queue::Notify,
@@ -69,6 +69,8 @@ pub(crate) struct Mailbox {
     waiters: AtomicU64,
     transactions: AtomicU64,
     keys: AtomicU32,
+    /// Where replies come, once a request was made.
+    pub(crate) replies: OnceLock<Arc<Replies>>,
     /// The connection that lives now; messages of an older one cannot be acknowledged.
     epoch: AtomicU64,
     /// The thread that turns the reactor, by its number.
@@ -138,6 +140,7 @@ impl Mailbox {
             waiters: AtomicU64::new(1),
             transactions: AtomicU64::new(1),
             keys: AtomicU32::new(1),
+            replies: OnceLock::new(),
             epoch: AtomicU64::new(0),
             driver: AtomicU64::new(0),
             suspended: AtomicBool::new(false),

@@ -37,6 +37,10 @@ pub struct Metrics {
     pub dropped: u64,
     /// RECEIPT frames that came after their call had ended, or that nobody asked for.
     pub late_receipts: u64,
+    /// Replies that ended a request.
+    pub replies: u64,
+    /// Replies whose request had ended, or that nobody asked for; dropped.
+    pub late_replies: u64,
     /// How long RECEIPTs took to come.
     pub round_trip: RoundTrip,
     /// Frames without a receipt that never left before their deadline.

@@ -1,6 +1,12 @@
 //! SEND, ACK and NACK: frames that the calling thread writes.
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::BytesMut;
 use serde::Serialize;
@@ -8,12 +14,13 @@ use serde::Serialize;
 use crate::{
     clock,
     core::{
-        Command, Outgoing, TransactionStep, Waiter, receipt_headers, receipt_text, transaction_text,
+        Command, Outgoing, Replies, Reply, TransactionStep, Waiter, receipt_headers, receipt_text,
+        transaction_text,
     },
     error::{Error, Misuse},
     frame::{self, EncodeError, Encoder, Version},
     handle::User,
-    mailbox::Slot,
+    mailbox::{Mailbox, Slot},
     port::{GRACE, Port},
 };
 
@@ -29,6 +36,7 @@ pub struct Publish<'a> {
     buffered: bool,
     timeout: Option<Duration>,
     transaction: Option<u64>,
+    replies: Option<Arc<Replies>>,
 }
 
 impl<'a> Publish<'a> {
@@ -43,6 +51,7 @@ impl<'a> Publish<'a> {
             buffered: false,
             timeout: None,
             transaction,
+            replies: None,
         }
     }
 
@@ -161,18 +170,42 @@ impl<'a> Publish<'a> {
     /// As [`publish`](Self::publish), but for what only the broker's answer can tell.
     pub fn begin(mut self) -> Result<Pending, Error> {
         self.receipt = true;
+        self.start().map(|(_, pending)| pending)
+    }
+
+    /// Hands the frame over as a request. Returns its receipt id, too.
+    pub(crate) fn ask(&mut self) -> Result<(u64, Pending), Error> {
+        if self.transaction.is_some() {
+            let text = "a request in a transaction would wait for its own COMMIT";
+            return Err(Misuse::Setting(text).into());
+        }
+        self.replies = Some(replies(self.port.mailbox()));
+        self.receipt = true;
+        self.start()
+    }
+
+    pub(crate) fn wait(&mut self, pending: &Pending) -> Result<Reply, Error> {
+        self.port.wait(&pending.slot, pending.timeout)
+    }
+
+    fn start(&mut self) -> Result<(u64, Pending), Error> {
         let timeout = self.patience();
         let outgoing = self.encode()?;
+        let id = outgoing.receipt.unwrap_or_default();
         let size = outgoing.octets.len();
         self.port.make_room(timeout, size)?;
         let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
         let slot = self.port.begin(timeout, None, call)?;
         self.port.gather(size, self.buffered)?;
-        Ok(Pending {
-            slot,
-            timeout,
-            user: self.port.user(),
-        })
+        let user = self.port.user();
+        Ok((
+            id,
+            Pending {
+                slot,
+                timeout,
+                user,
+            },
+        ))
     }
 
     fn patience(&self) -> Duration {
@@ -202,6 +235,7 @@ impl<'a> Publish<'a> {
             replay: self.replay && self.transaction.is_none(),
             epoch: None,
             transaction: self.transaction.map(|id| (id, TransactionStep::Within)),
+            replies: self.replies.clone(),
         })
     }
 
@@ -214,7 +248,8 @@ impl<'a> Publish<'a> {
         let mut frame = Encoder::new(buffer, frame::Command::Send, Version::V1_2);
         frame.header("destination", &self.destination)?;
         for (name, value) in &self.headers {
-            if RESERVED.contains(&&**name) {
+            let asks = self.replies.is_some();
+            if RESERVED.contains(&&**name) || (asks && ASKING.contains(&&**name)) {
                 return Err(Misuse::Header(name.to_string()).into());
             }
             *needs = self::needs(name).max(self::needs(value)).max(*needs);
@@ -222,6 +257,11 @@ impl<'a> Publish<'a> {
         }
         if let Some(id) = self.transaction {
             frame.header("transaction", &transaction_text(id))?;
+        }
+        if let (Some(replies), Some(id)) = (&self.replies, receipt) {
+            *needs = self::needs(&replies.destination).max(*needs);
+            frame.header("reply-to", &replies.destination)?;
+            frame.header("correlation-id", &replies.correlation(id))?;
         }
         if let Some(id) = receipt {
             let dialect = self.port.mailbox().config.dialect;
@@ -263,16 +303,24 @@ impl Pending {
     /// As [`Publish::publish`]; [`Misuse::WouldDeadlock`] on the thread that
     /// turns the reactor, unless the answer is there.
     pub fn wait(self) -> Result<(), Error> {
+        self.answer().map(drop)
+    }
+
+    pub(crate) fn answer(&self) -> Result<Reply, Error> {
         if let Some(answer) = self.slot.take() {
-            return answer.map(drop);
+            return answer;
         }
-        self.user.mailbox().check_thread()?;
-        self.slot.wait(clock::after(self.limit())).map(drop)
+        self.mailbox().check_thread()?;
+        self.slot.wait(clock::after(self.limit()))
     }
 
     /// How long the answer may take to come.
     pub(crate) fn limit(&self) -> Duration {
         self.timeout.saturating_add(GRACE)
+    }
+
+    pub(crate) fn mailbox(&self) -> &Mailbox {
+        self.user.mailbox()
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {
@@ -286,6 +334,19 @@ impl fmt::Debug for Pending {
     }
 }
 
+/// Where the replies to a client's requests come.
+fn replies(mailbox: &Mailbox) -> Arc<Replies> {
+    let replies = mailbox.replies.get_or_init(|| {
+        let random = RandomState::new();
+        let (high, low) = (random.hash_one(0), random.hash_one(1));
+        let name = format!("replies-{high:016x}{low:016x}");
+        Arc::new(Replies::new(&mailbox.config, name))
+    });
+    Arc::clone(replies)
+}
+
+/// Headers that a request has anyway.
+const ASKING: &[&str] = &["reply-to", "correlation-id"];
 const RESERVED: &[&str] = &["destination", "receipt", "transaction", "content-length"];
 
 /// The oldest version in which an escaped text means what it should: escapes
@@ -368,5 +429,6 @@ pub(crate) fn encode_transaction(
         replay: false,
         epoch: None,
         transaction: Some((id, step)),
+        replies: None,
     })
 }

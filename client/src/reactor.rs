@@ -677,7 +677,8 @@ impl Reactor {
             Ok(Reply::Health(health)) if health.connected && !self.parked.is_empty() => {
                 health.stalls.push(Stall::Paused);
             }
-            Ok(Reply::Health(_) | Reply::Done | Reply::Drained) | Err(_) => {}
+            Ok(Reply::Health(_) | Reply::Message { .. } | Reply::Done | Reply::Drained)
+            | Err(_) => {}
         }
         if let Some(slot) = self.waiters.remove(&waiter) {
             slot.put(result);
@@ -753,6 +754,7 @@ fn waiter_of(command: &Command) -> Option<Waiter> {
         | Command::Close { waiter, .. }
         | Command::Metrics { waiter }
         | Command::Health { waiter } => *waiter,
+        Command::Forget { .. } => Waiter::NONE,
     };
     (waiter != Waiter::NONE).then_some(waiter)
 }

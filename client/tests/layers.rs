@@ -32,6 +32,7 @@ const API: &[&str] = &[
     "handle",
     "port",
     "publish",
+    "request",
     "subscription",
     "transaction",
 ];

@@ -19,6 +19,7 @@ mod pause;
 mod publish;
 mod recovery;
 mod refusals;
+mod requests;
 mod rotation;
 mod round_trip;
 mod storms;

@@ -21,7 +21,7 @@ use crate::{
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The broker that no test may harm.
-fn shared() -> &'static ActiveMq {
+pub(crate) fn shared() -> &'static ActiveMq {
     static BROKER: LazyLock<ActiveMq> = LazyLock::new(ActiveMq::start);
     &BROKER
 }

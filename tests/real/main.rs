@@ -22,6 +22,7 @@ mod load;
 mod loss;
 mod proxy;
 mod publish;
+mod requests;
 mod secure;
 mod subscribe;
 mod tokens;

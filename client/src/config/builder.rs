@@ -47,6 +47,7 @@ impl Builder {
                 credentials: Credentials::None,
                 heart_beat: HeartBeat::default(),
                 dialect: Dialect::STOMP,
+                reply_to: None,
                 allow_1_0: false,
                 timeouts: Timeouts::default(),
                 backoff: Backoff::default(),
@@ -249,6 +250,15 @@ impl Builder {
         self
     }
 
+    /// The destination to which [requests](crate::Publish::request) are answered,
+    /// as a broker may want it that gives each user one queue. No other client may
+    /// read from it. Default: a temporary queue, or a queue with a random name, as
+    /// the [dialect](Dialect::replies) has it.
+    pub fn reply_to(mut self, destination: impl Into<String>) -> Self {
+        self.config.reply_to = Some(destination.into());
+        self
+    }
+
     /// The seed of all jitter, for runs that repeat.
     pub fn seed(mut self, seed: u64) -> Self {
         self.config.seed = seed;
@@ -304,6 +314,9 @@ fn check(config: &Config) -> Result<(), Misuse> {
     }
     if config.limits.operations == 0 || config.limits.outbox == 0 {
         return fail("limits.operations and limits.outbox must not be 0");
+    }
+    if config.reply_to.as_deref() == Some("") {
+        return fail("reply_to must not be empty");
     }
     if config.limits.queue.messages == 0 {
         return fail("limits.queue.messages must not be 0");

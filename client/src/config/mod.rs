@@ -47,6 +47,8 @@ pub struct Config {
     pub heart_beat: HeartBeat,
     /// How the broker departs from the letter of STOMP.
     pub dialect: Dialect,
+    /// Where the replies to requests come. Default: as the dialect has it.
+    pub reply_to: Option<String>,
     /// Whether a broker that speaks only STOMP 1.0 is accepted. Default: false.
     pub allow_1_0: bool,
     /// Deadlines of stages and calls.

@@ -139,6 +139,8 @@ pub struct Limits {
     pub outbox: usize,
     /// Frames that wait to leave or for their RECEIPT. Default: 100,000.
     pub operations: usize,
+    /// Requests that wait for their replies; another is refused. Default: 1,024.
+    pub requests: usize,
     /// The default bound of a queue of messages.
     pub queue: QueueLimits,
 }
@@ -151,6 +153,7 @@ impl Default for Limits {
             header_octets: 256 << 10,
             outbox: 16 << 20,
             operations: 100_000,
+            requests: 1_024,
             queue: QueueLimits::default(),
         }
     }

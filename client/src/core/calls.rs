@@ -7,6 +7,7 @@ use super::{
     io::{Command, Key, Outgoing, Reply, Subscribe, TransactionStep},
     operations::{Kind, Operation, Replayed},
     outbox::Entry,
+    replies::Request,
     subscriptions::{State, Subscription},
     timers::{Once, Timer},
 };
@@ -20,6 +21,7 @@ impl Core {
         match command {
             Command::Connect { waiter } => self.connect(now, waiter),
             Command::Publish(outgoing) => self.publish(now, outgoing),
+            Command::Forget { request } => self.forget_request(request),
             Command::Subscribe {
                 subscribe,
                 waiter,
@@ -63,6 +65,9 @@ impl Core {
             let e = Misuse::TooLarge { size, limit };
             return self.reply(outgoing.waiter, Err(e.into()));
         }
+        if let Some(fault) = self.request_fault(&outgoing) {
+            return self.reply(outgoing.waiter, Err(fault.into()));
+        }
         if outgoing.deadline <= now {
             if outgoing.receipt.is_none() {
                 self.expired += 1;
@@ -78,12 +83,20 @@ impl Core {
                 octets: outgoing.octets.clone(),
                 needs: outgoing.needs,
                 deadline: outgoing.deadline,
+                replies: outgoing.replies.clone(),
                 left: false,
             });
+            let kind = match outgoing.replies {
+                Some(_) => Kind::Request(Request {
+                    replayed,
+                    confirmed: false,
+                }),
+                None => Kind::Publish(replayed),
+            };
             self.operations.insert(
                 id,
                 Operation {
-                    kind: Kind::Publish(replayed),
+                    kind,
                     waiter: outgoing.waiter,
                     timer: Some(timer),
                     sent: None,
@@ -112,18 +125,18 @@ impl Core {
         let key = spec.key;
         if self.is_sealed() || self.drain.has_begun() {
             if self.phase != Phase::Closed {
-                self.outputs.push_back(super::Output::Ended(key, None));
+                self.ended(key, None);
             }
             return self.reply(waiter, Err(Error::Closed));
         }
         let timer = self.timers.insert(deadline, Timer::Subscribe(key));
-        let subscription = Subscription::new(spec, waiter, timer);
+        let subscription = Subscription::new(spec, waiter, Some(timer));
         let added = self.subscriptions.insert(subscription);
         match added {
             Ok(()) => self.outbox.push(Entry::Subscribe(key)),
             Err(id) => {
                 self.timers.cancel(Some(timer));
-                self.outputs.push_back(super::Output::Ended(key, None));
+                self.ended(key, None);
                 self.reply(waiter, Err(Misuse::DuplicateSubscription(id).into()));
             }
         }
@@ -184,6 +197,12 @@ impl Core {
         let stage = self.stage_of(operation.has_left());
         match operation.kind {
             Kind::Publish(_) => self.reply(operation.waiter, Err(Error::Timeout(stage))),
+            Kind::Request(_) => {
+                self.requests.remove(id);
+                let left = stage == Stage::Receipt;
+                let stage = if left { Stage::Reply } else { stage };
+                self.reply(operation.waiter, Err(Error::Timeout(stage)));
+            }
             Kind::Unsubscribe(key) => {
                 if operation.sent.is_none() {
                     self.unsubscribe_later(key);
@@ -263,7 +282,7 @@ impl Core {
         }
         let error = Error::Timeout(self.stage_of(asked));
         self.reply(subscription.waiter, Err(error));
-        self.outputs.push_back(super::Output::Ended(key, None));
+        self.ended(key, None);
     }
 
     /// What a call waited for at its deadline: only of a frame that has left

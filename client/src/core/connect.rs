@@ -10,7 +10,7 @@ use super::{
     endpoints::sends_away,
     heartbeat,
     io::{Output, Reply, Ticket, Waiter},
-    operations::{Kind, Replayed, receipt_text},
+    operations::{Kind, receipt_text},
     timers::Once,
 };
 use crate::{
@@ -459,6 +459,7 @@ impl Core {
             self.timers.cancel(operation.timer);
             self.reply(operation.waiter, Ok(Reply::Done));
         }
+        self.operations.forget_confirmed();
         self.unconfirmed();
     }
 
@@ -473,10 +474,7 @@ impl Core {
         self.tokens.give_up();
         self.region = None;
         for (_, operation) in self.operations.take(|_| true) {
-            let lost = matches!(
-                operation.kind,
-                Kind::Publish(Some(Replayed { left: true, .. }))
-            );
+            let lost = operation.replayed().is_some_and(|replayed| replayed.left);
             let error = if lost { Error::Lost } else { verdict.clone() };
             self.reply(operation.waiter, Err(error));
         }
@@ -485,8 +483,9 @@ impl Core {
             if let Some(subscription) = self.subscriptions.remove(key) {
                 self.reply(subscription.waiter, Err(verdict.clone()));
             }
-            self.outputs.push_back(Output::Ended(key, cause.clone()));
+            self.ended(key, cause.clone());
         }
+        self.requests = super::replies::Requests::default();
         self.discard_outbox();
         let draining = self.drain.take_waiters().into_iter().map(|(w, _)| w);
         let waiters: Vec<_> = std::mem::take(&mut self.connect_waiters);

@@ -7,6 +7,7 @@ use super::{
     AckMode, Core, Key, Phase,
     io::{DrainStep, Reply, Waiter},
     operations::Kind,
+    replies::REPLIES,
     timers::Once,
 };
 use crate::error::{Error, Undrained};
@@ -116,10 +117,14 @@ impl Core {
     /// with the second.
     fn undrained(&self, step: DrainStep) -> Vec<Key> {
         let ends = |key: &Key| {
-            self.subscriptions.get(*key).is_some_and(|s| match step {
-                DrainStep::Unsubscribe => s.spec.ack == AckMode::Auto || s.waiter != Waiter::NONE,
-                DrainStep::Settle => true,
-            })
+            // Replies may be under way; DISCONNECT ends that one.
+            *key != REPLIES
+                && self.subscriptions.get(*key).is_some_and(|s| match step {
+                    DrainStep::Unsubscribe => {
+                        s.spec.ack == AckMode::Auto || s.waiter != Waiter::NONE
+                    }
+                    DrainStep::Settle => true,
+                })
         };
         self.subscriptions.keys().filter(ends).collect()
     }
@@ -132,6 +137,7 @@ impl Core {
             publishes: self
                 .operations
                 .count(|o| matches!(o.kind, Kind::Publish(_))),
+            requests: self.operations.requests(),
             frames: self.outbox.silent(),
         }
     }

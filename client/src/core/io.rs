@@ -1,9 +1,10 @@
 //! What goes into the core and what comes out of it.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
+use super::replies::Replies;
 use crate::{
     auth::{Token, TokenReason},
     config::Endpoint,
@@ -108,12 +109,19 @@ impl Waiter {
 pub struct Key(pub u32);
 
 /// How a call ends well.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Reply {
     /// It is done, or confirmed.
     Done,
     /// A step of a drain is done.
     Drained,
+    /// What a request was answered.
+    Message {
+        /// The reply.
+        frame: Box<Frame>,
+        /// The connection it came over.
+        epoch: u64,
+    },
     /// The counters.
     Metrics(Box<Metrics>),
     /// How the session stands.
@@ -130,6 +138,11 @@ pub enum Command {
     },
     /// Let an encoded frame leave.
     Publish(Outgoing),
+    /// Nobody waits any more for the reply to a request.
+    Forget {
+        /// The request, by the receipt id that it carries.
+        request: u64,
+    },
     /// Make a subscription. Answered when its RECEIPT came.
     Subscribe {
         /// What to subscribe to.
@@ -208,6 +221,8 @@ pub struct Outgoing {
     pub epoch: Option<u64>,
     /// The transaction to which the frame belongs.
     pub transaction: Option<(u64, TransactionStep)>,
+    /// Where a reply is awaited, if the frame is a request. It carries a receipt id.
+    pub replies: Option<Arc<Replies>>,
 }
 
 /// What a frame does to its transaction.

@@ -23,6 +23,7 @@ mod reauth;
 mod receive;
 mod redial;
 mod region;
+mod replies;
 mod rng;
 mod rotate;
 mod subscriptions;
@@ -56,6 +57,7 @@ pub use io::{
 };
 pub(crate) use operations::receipt_text;
 pub use phase::Phase;
+pub use replies::Replies;
 pub(crate) use transmit::receipt_headers;
 
 use crate::{
@@ -94,6 +96,7 @@ pub struct Core {
     deliveries: VecDeque<(Key, Frame)>,
     outbox: Outbox,
     operations: Operations,
+    requests: replies::Requests,
     subscriptions: Subscriptions,
     /// Subscriptions whose SUBSCRIBE is to leave before anything else.
     replay: VecDeque<Key>,
@@ -179,6 +182,7 @@ impl Core {
             deliveries: VecDeque::new(),
             outbox: Outbox::new(limits.outbox, limits.operations),
             operations: Operations::default(),
+            requests: replies::Requests::default(),
             subscriptions: Subscriptions::default(),
             replay: VecDeque::new(),
             suspects: suspects::Suspects::default(),
@@ -289,8 +293,8 @@ impl Core {
     /// `handle` and `poll_transmit`.
     #[must_use]
     pub fn has_room(&self, size: usize) -> bool {
-        self.outbox.has_room(size, self.operations.octets())
-            && self.operations.len() < self.config.limits.operations
+        let held = self.operations.octets() + self.requests.octets();
+        self.outbox.has_room(size, held) && self.operations.len() < self.config.limits.operations
     }
 
     /// Begins with this endpoint, as it prints itself, if it is one of those given.
@@ -332,6 +336,13 @@ impl Core {
     fn reply(&mut self, waiter: Waiter, result: Result<Reply, Error>) {
         if waiter != Waiter::NONE {
             self.outputs.push_back(Output::Reply(waiter, result));
+        }
+    }
+
+    /// A subscription is over. That to replies is nobody's.
+    fn ended(&mut self, key: Key, cause: Option<Error>) {
+        if key != replies::REPLIES {
+            self.outputs.push_back(Output::Ended(key, cause));
         }
     }
 

@@ -1,10 +1,13 @@
 //! Calls that wait for a RECEIPT, each with its deadline.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
-use super::io::{Key, Waiter};
+use super::{
+    io::{Key, Waiter},
+    replies::{Replies, Request},
+};
 use crate::wheel::TimerId;
 
 /// The number in a receipt id. Callers draw theirs from one counter; those the
@@ -18,6 +21,8 @@ const OWN: u64 = 1 << 63;
 pub(super) enum Kind {
     /// A frame of the application. Its octets, if it is to leave again after a loss.
     Publish(Option<Replayed>),
+    /// The same that asks for a reply: that, too, is awaited.
+    Request(Request),
     /// SUBSCRIBE.
     Subscribe(Key),
     /// UNSUBSCRIBE.
@@ -34,6 +39,8 @@ pub(super) struct Replayed {
     pub(super) octets: Bytes,
     pub(super) needs: crate::frame::Version,
     pub(super) deadline: Instant,
+    /// Where its reply is awaited, if it is a request.
+    pub(super) replies: Option<Arc<Replies>>,
     /// Whether it has left on a connection that was lost since.
     pub(super) left: bool,
 }
@@ -58,25 +65,41 @@ pub(super) struct Operations {
     held: usize,
     /// How many have left.
     sent: usize,
+    /// How many are requests.
+    requests: usize,
 }
 
 impl Operation {
     /// Whether the frame has left, on the present connection or one before.
     pub(super) fn has_left(&self) -> bool {
-        let before = matches!(&self.kind, Kind::Publish(Some(replayed)) if replayed.left);
-        before || self.sent.is_some()
+        self.sent.is_some() || self.replayed().is_some_and(|r| r.left)
+    }
+
+    /// Whether it waits for a reply.
+    pub(super) fn asks(&self) -> bool {
+        matches!(self.kind, Kind::Request(_))
+    }
+
+    /// When the frame left whose RECEIPT is awaited.
+    pub(super) fn unconfirmed(&self) -> Option<Instant> {
+        let confirmed = matches!(&self.kind, Kind::Request(request) if request.confirmed);
+        self.sent.filter(|_| !confirmed)
+    }
+
+    /// What is kept to leave again.
+    pub(super) fn replayed(&self) -> Option<&Replayed> {
+        match &self.kind {
+            Kind::Publish(replayed) | Kind::Request(Request { replayed, .. }) => replayed.as_ref(),
+            Kind::Subscribe(_) | Kind::Unsubscribe(_) | Kind::Disconnect | Kind::Rebind => None,
+        }
     }
 
     /// Octets that only this operation still holds: before the frame left, the
     /// outbox counts them.
     fn held(&self) -> usize {
-        match &self.kind {
-            Kind::Publish(Some(replayed)) if self.sent.is_some() => replayed.octets.len(),
-            Kind::Publish(_)
-            | Kind::Subscribe(_)
-            | Kind::Unsubscribe(_)
-            | Kind::Disconnect
-            | Kind::Rebind => 0,
+        match self.replayed() {
+            Some(replayed) if self.sent.is_some() => replayed.octets.len(),
+            Some(_) | None => 0,
         }
     }
 }
@@ -91,6 +114,7 @@ impl Operations {
     pub(super) fn insert(&mut self, id: ReceiptId, operation: Operation) {
         self.held += operation.held();
         self.sent += usize::from(operation.sent.is_some());
+        self.requests += usize::from(operation.asks());
         self.waiting.insert(id, operation);
     }
 
@@ -98,6 +122,7 @@ impl Operations {
         let operation = self.waiting.remove(&id)?;
         self.held -= operation.held();
         self.sent -= usize::from(operation.sent.is_some());
+        self.requests -= usize::from(operation.asks());
         Some(operation)
     }
 
@@ -127,7 +152,12 @@ impl Operations {
         self.waiting.values().filter(|o| matches(o)).count()
     }
 
-    /// How many have left and wait for their RECEIPT.
+    /// How many are requests.
+    pub(super) fn requests(&self) -> usize {
+        self.requests
+    }
+
+    /// How many have left and wait for their RECEIPT, or for a reply.
     pub(super) fn under_way(&self) -> usize {
         self.sent
     }
@@ -142,6 +172,18 @@ impl Operations {
         self.waiting
             .values()
             .any(|o| matches!(o.kind, Kind::Subscribe(_)))
+    }
+
+    /// The connection is gone, and with it what its RECEIPTs promised of replies.
+    pub(super) fn forget_confirmed(&mut self) {
+        if self.requests == 0 {
+            return;
+        }
+        for operation in self.waiting.values_mut() {
+            if let Kind::Request(request) = &mut operation.kind {
+                request.confirmed = false;
+            }
+        }
     }
 
     /// Takes out those that match, oldest first.
@@ -162,12 +204,18 @@ impl Operations {
 
     /// When the frame left whose RECEIPT has been awaited longest.
     pub(super) fn oldest_sent(&self) -> Option<Instant> {
-        self.waiting.values().filter_map(|o| o.sent).min()
+        self.waiting
+            .values()
+            .filter_map(Operation::unconfirmed)
+            .min()
     }
 
     /// The only operation that has left and waits, if there is exactly one.
     pub(super) fn only_sent(&self) -> Option<ReceiptId> {
-        let mut sent = self.waiting.iter().filter(|(_, o)| o.sent.is_some());
+        let mut sent = self
+            .waiting
+            .iter()
+            .filter(|(_, o)| o.unconfirmed().is_some());
         match (sent.next(), sent.next()) {
             (Some((id, _)), None) => Some(*id),
             (Some(_) | None, _) => None,

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Core, Phase, io::Key, subscriptions::State, timers::Timer};
+use super::{Core, Phase, io::Key, replies::REPLIES, subscriptions::State, timers::Timer};
 use crate::{error::Error, event::Event};
 
 /// The longest wait. Most brokers refuse with an ERROR, which ends the
@@ -50,8 +50,10 @@ impl Core {
         if let Some(subscription) = self.subscriptions.remove(key) {
             self.timers.cancel(subscription.timer);
             self.reply(subscription.waiter, Err(error.clone()));
-            self.outputs
-                .push_back(super::Output::Ended(key, Some(error)));
+            if key == REPLIES {
+                self.fail_requests(&error);
+            }
+            self.ended(key, Some(error));
         }
     }
 

@@ -7,6 +7,7 @@ use super::{
     io::{Key, Output, Reply, Ticket},
     operations::{Kind, Operation, Replayed},
     outbox::Entry,
+    replies::Request,
     subscriptions::State,
     timers::Once,
 };
@@ -327,18 +328,22 @@ impl Core {
     pub(super) fn unconfirmed(&mut self) {
         let gone = self.operations.take(|o| {
             let is_own = matches!(o.kind, Kind::Disconnect);
-            o.sent.is_some() && !is_own
+            o.unconfirmed().is_some() && !is_own
         });
         for (id, mut operation) in gone.into_iter().rev() {
             match &mut operation.kind {
-                Kind::Publish(Some(replayed)) => {
+                Kind::Publish(Some(replayed))
+                | Kind::Request(Request {
+                    replayed: Some(replayed),
+                    ..
+                }) => {
                     replayed.left = true;
                     let entry = Entry::again(id, replayed);
                     self.outbox.push_front(entry);
                     operation.sent = None;
                     self.operations.insert(id, operation);
                 }
-                Kind::Publish(None) => {
+                Kind::Publish(None) | Kind::Request(_) => {
                     self.timers.cancel(operation.timer);
                     self.reply(operation.waiter, Err(Error::Lost));
                 }
@@ -395,6 +400,7 @@ impl Entry {
             replay: true,
             epoch: None,
             transaction: None,
+            replies: replayed.replies.clone(),
         })
     }
 }

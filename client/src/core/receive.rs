@@ -6,6 +6,7 @@ use super::{
     Core, Intent, Phase, broker_error,
     io::{Key, Output, Reply},
     operations::{Kind, Operation, receipt_number},
+    replies::{REPLIES, Request},
     subscriptions::State,
 };
 use crate::{
@@ -82,6 +83,7 @@ impl Core {
             route => route,
         };
         match route {
+            Some(key) if key == REPLIES => self.replied(frame),
             Some(key) if self.subscriptions.is_duplicate(key, &frame) => {
                 self.metrics.duplicates += 1;
             }
@@ -90,6 +92,7 @@ impl Core {
                 self.metrics.messages += 1;
                 self.deliver_to(key, frame);
             }
+            None if self.is_reply(&frame) => self.replied(frame),
             None => self.metrics.unrouted += 1,
         }
     }
@@ -105,14 +108,22 @@ impl Core {
             }
             return;
         };
-        self.timers.cancel(operation.timer);
         self.suspects.proved = true;
-        if let Some(left) = operation.sent {
+        if let Some(left) = operation.unconfirmed() {
             let took = now.saturating_duration_since(left);
             self.metrics.round_trip.add(took);
         }
+        if let Kind::Request(request) = operation.kind {
+            let confirmed = true;
+            let kind = Kind::Request(Request {
+                confirmed,
+                ..request
+            });
+            return self.operations.insert(id, Operation { kind, ..operation });
+        }
+        self.timers.cancel(operation.timer);
         match operation.kind {
-            Kind::Publish(_) => self.reply(operation.waiter, Ok(Reply::Done)),
+            Kind::Publish(_) | Kind::Request(_) => self.reply(operation.waiter, Ok(Reply::Done)),
             Kind::Subscribe(key) => self.confirmed(now, key),
             Kind::Unsubscribe(key) => {
                 self.forget(key);
@@ -141,13 +152,16 @@ impl Core {
         let timer = subscription.timer.take();
         subscription.refusals = 0;
         let silent = subscription.silent_since.take();
-        let restored = again.then(|| subscription.spec.id.clone());
+        let restored = (again && key != REPLIES).then(|| subscription.spec.id.clone());
         self.timers.cancel(timer);
         self.reply(waiter, Ok(Reply::Done));
         if twice {
             for (_, other) in self.operations.take(|o| o.kind == Kind::Subscribe(key)) {
                 self.timers.cancel(other.timer);
             }
+        }
+        if key == REPLIES {
+            self.release_requests();
         }
         if let Some(subscription) = restored {
             self.tell(Event::Restored {
@@ -245,7 +259,7 @@ impl Core {
         if let Some(operation) = id.and_then(|id| self.operations.remove(id)) {
             return self.failed(now, operation, error.clone());
         }
-        for (_, operation) in self.operations.take(|o| o.sent.is_some()) {
+        for (_, operation) in self.operations.take(|o| o.unconfirmed().is_some()) {
             match operation.kind {
                 // Which of several SUBSCRIBEs it was is unknown: those that
                 // worked before are asked for again.
@@ -254,6 +268,7 @@ impl Core {
                     self.suspects.cautious = true;
                 }
                 Kind::Publish(_)
+                | Kind::Request(_)
                 | Kind::Subscribe(_)
                 | Kind::Unsubscribe(_)
                 | Kind::Disconnect
@@ -272,7 +287,7 @@ impl Core {
     pub(super) fn failed(&mut self, now: Instant, operation: Operation, error: Error) {
         self.timers.cancel(operation.timer);
         match operation.kind {
-            Kind::Publish(_) => self.reply(operation.waiter, Err(error)),
+            Kind::Publish(_) | Kind::Request(_) => self.reply(operation.waiter, Err(error)),
             // Perhaps the first SUBSCRIBE was heard after all, and only the
             // second was one too many: the next connection will tell.
             Kind::Subscribe(key) if self.is_asked_twice(key) => {}
@@ -300,7 +315,7 @@ impl Core {
             self.timers.cancel(subscription.timer);
             let gone = Misuse::UnknownSubscription(subscription.spec.id);
             self.reply(subscription.waiter, Err(gone.into()));
-            self.outputs.push_back(Output::Ended(key, None));
+            self.ended(key, None);
         }
     }
 }

@@ -48,12 +48,16 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    pub(super) fn new(spec: Subscribe, waiter: Waiter, timer: crate::wheel::TimerId) -> Self {
+    pub(super) fn new(
+        spec: Subscribe,
+        waiter: Waiter,
+        timer: Option<crate::wheel::TimerId>,
+    ) -> Self {
         Self {
             spec,
             state: State::Wanted,
             waiter,
-            timer: Some(timer),
+            timer,
             established: false,
             farewell: Vec::new(),
             refusals: 0,

@@ -119,6 +119,7 @@ impl Core {
             }
             return None;
         }
+        let outgoing = self.hold_request(outgoing)?;
         if let Some(id) = outgoing.receipt {
             self.operations.sent(now, id);
         }

@@ -14,6 +14,8 @@ pub struct Undrained {
     pub subscriptions: Vec<String>,
     /// Frames whose RECEIPT had not come.
     pub publishes: usize,
+    /// Requests whose reply had not come.
+    pub requests: usize,
     /// Frames without a receipt that had not left.
     pub frames: usize,
 }
@@ -40,6 +42,9 @@ impl fmt::Display for Undrained {
         }
         if self.publishes > 0 {
             parts.push(format!("{} RECEIPTs", self.publishes));
+        }
+        if self.requests > 0 {
+            parts.push(format!("{} replies", self.requests));
         }
         if self.frames > 0 {
             parts.push(format!("{} frames that had not left", self.frames));

@@ -45,6 +45,7 @@ impl Deadline {
             | Stage::Token
             | Stage::Outbox
             | Stage::Receipt
+            | Stage::Reply
             | Stage::Headers
             | Stage::Suspended
             | Stage::Close => timeouts.overall,

@@ -1,14 +1,14 @@
 //! The application: calls, and how each of them ended.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 
 use super::pair::Pair;
 use crate::{
     core::{
-        AckMode, Command, Dedupe, Input, Key, Outgoing, Reply, Subscribe, TransactionStep, Waiter,
-        receipt_text,
+        AckMode, Command, Dedupe, Input, Key, Outgoing, Replies, Reply, Subscribe, TransactionStep,
+        Waiter, receipt_text,
     },
     error::Error,
     frame::{self, Encoder, Version},
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct App {
     pub(super) calls: Vec<Call>,
-    receipts: u64,
+    pub(super) receipts: u64,
     keys: u32,
 }
 
@@ -37,6 +37,7 @@ pub(super) struct Send {
     pub(super) replay: bool,
     pub(super) within: Duration,
     pub(super) transaction: Option<(u64, TransactionStep)>,
+    pub(super) replies: Option<Arc<Replies>>,
 }
 
 impl Send {
@@ -48,6 +49,15 @@ impl Send {
             replay: false,
             within: Duration::from_secs(30),
             transaction: None,
+            replies: None,
+        }
+    }
+
+    /// A request whose reply is awaited there.
+    pub(super) fn asking(self, replies: &Arc<Replies>) -> Self {
+        Self {
+            replies: Some(Arc::clone(replies)),
+            ..self
         }
     }
 
@@ -183,10 +193,18 @@ impl Pair {
         let receipt = send.receipt.then_some(self.app.receipts);
         if let Some(id) = receipt {
             encoder.header("receipt", &receipt_text(id)).unwrap();
+            if let Some(replies) = &send.replies {
+                let correlation = replies.correlation(id);
+                encoder.header("reply-to", &replies.destination).unwrap();
+                encoder.header("correlation-id", &correlation).unwrap();
+            }
         }
         encoder.finish(send.body.as_bytes()).unwrap();
         let waiter = if send.receipt {
-            let what = format!("{command:?} {}", send.body);
+            let what = match send.replies {
+                Some(_) => format!("Request {}", send.body),
+                None => format!("{command:?} {}", send.body),
+            };
             self.call(what, Some(self.now + send.within))
         } else {
             Waiter::NONE
@@ -200,6 +218,7 @@ impl Pair {
             replay: send.replay,
             epoch,
             transaction: send.transaction,
+            replies: send.replies.clone(),
         })));
         waiter
     }

@@ -1,6 +1,6 @@
 //! Thousands of random lives of a session, under the laws that hold in all of them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hobnail_mock_broker::{
     engine::Input as Broker,
@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     config::{Endpoint, Rotate},
-    core::{AckMode, Dedupe, Input, Key, Phase, TransactionStep, rng::Rng},
+    core::{
+        AckMode, Command as Verb, Dedupe, Input, Key, Phase, Replies, TransactionStep, rng::Rng,
+    },
     dialect::Dialect,
     error::{LinkError, RegionError},
     event::Event,
@@ -29,6 +31,7 @@ struct Life {
     p: Pair,
     rng: Rng,
     keys: Vec<Key>,
+    replies: Arc<Replies>,
     transactions: u64,
     bodies: u64,
 }
@@ -104,6 +107,7 @@ impl Life {
             .rule(Rule::on(on::upgrade()).p(0.02).then(act::hang()))
             .build();
         p.engine = hobnail_mock_broker::engine::Engine::new(scenario);
+        let replies = Arc::new(Replies::new(&p.config, "r".into()));
         p.source.usual = Answer::lives(lives);
         p.source.latency = ms(rng.next() % 2000);
         p.latency = ms(rng.next() % 100);
@@ -111,6 +115,7 @@ impl Life {
             p,
             rng,
             keys: Vec::new(),
+            replies,
             transactions: 0,
             bodies: 0,
         }
@@ -123,7 +128,8 @@ impl Life {
     /// Something that the application does.
     fn call(&mut self) {
         let within = ms(1 + self.draw(40_000));
-        match self.draw(14) {
+        match self.draw(16) {
+            14 | 15 => self.request(within),
             12 => self.special(within),
             13 => self.p.look(),
             0 | 1 => {
@@ -157,6 +163,28 @@ impl Life {
                 send.receipt = self.draw(3) > 0;
                 send.replay = self.draw(2) == 0;
                 self.p.send(send);
+            }
+        }
+    }
+
+    /// A request; perhaps one is answered, this or another, and perhaps one is given up.
+    fn request(&mut self, within: Duration) {
+        self.bodies += 1;
+        let body = format!("request {}", self.bodies);
+        let send = Send::new(&body).within(within).asking(&self.replies);
+        let replay = self.draw(2) == 0;
+        self.p.send(Send { replay, ..send });
+        let id = self.p.app.receipts.saturating_sub(self.draw(4));
+        match self.draw(4) {
+            0 => self.p.input(Input::Command(Verb::Forget { request: id })),
+            1 => {}
+            _ => {
+                let correlation = self.replies.correlation(id);
+                self.p.broker(Broker::Publish {
+                    destination: &self.replies.destination,
+                    headers: &[("correlation-id", &correlation)],
+                    body: b"reply",
+                });
             }
         }
     }

@@ -110,6 +110,8 @@ impl Pair {
         }
         assert!(self.wire.is_none());
         assert_eq!(self.core.operations.len(), 0);
+        assert_eq!(self.core.operations.requests(), 0);
+        assert_eq!(self.core.requests.octets(), 0);
         let poll: Option<Output> = self.core.poll();
         assert!(poll.is_none());
     }

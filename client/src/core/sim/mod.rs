@@ -23,6 +23,7 @@ mod publish;
 mod quarantine;
 mod rebind;
 mod redial;
+mod requests;
 mod rotate;
 mod seeds;
 mod source;

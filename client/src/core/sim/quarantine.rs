@@ -207,7 +207,7 @@ fn what_has_come_before_is_dropped_within_the_window_and_counted() {
     subscribe_with(&mut p, None, Some(dedupe));
     for (id, n) in [("1", 1), ("2", 2), ("1", 2), ("2", 2), ("3", 3), ("1", 4)] {
         let octets = format!("MESSAGE\nsubscription:a\nmessage-id:{id}\ndestination:/a\n\n\0");
-        p.inject(Box::leak(octets.into_boxed_str()));
+        p.inject(octets);
         p.pass(ms(50));
         assert_eq!(p.messages.len(), n, "{id}");
     }

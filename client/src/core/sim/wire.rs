@@ -465,12 +465,9 @@ impl Pair {
     }
 
     /// Octets for the client that no broker engine would send.
-    pub(super) fn inject(&mut self, octets: &'static str) {
+    pub(super) fn inject(&mut self, octets: impl Into<Bytes>) {
         let conn = self.wire.as_ref().expect("a link to write to").conn;
-        self.fly_to_client(Flight::ToClient(
-            conn,
-            Bytes::from_static(octets.as_bytes()),
-        ));
+        self.fly_to_client(Flight::ToClient(conn, octets.into()));
     }
 
     /// A Close for the client that no broker engine would send.
