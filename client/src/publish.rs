@@ -1,5 +1,7 @@
 //! SEND, ACK and NACK: frames that the calling thread writes.
 
+mod few;
+
 use std::{
     borrow::Cow,
     fmt,
@@ -10,6 +12,8 @@ use std::{
 
 use bytes::BytesMut;
 use serde::Serialize;
+
+use few::Few;
 
 use crate::{
     clock,
@@ -29,7 +33,7 @@ use crate::{
 pub struct Publish<'a> {
     port: Port<'a>,
     destination: Cow<'a, str>,
-    headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    headers: Few<'a>,
     body: Cow<'a, [u8]>,
     receipt: bool,
     replay: bool,
@@ -44,7 +48,7 @@ impl<'a> Publish<'a> {
         Self {
             port,
             destination,
-            headers: Vec::new(),
+            headers: Few::default(),
             body: Cow::Borrowed(b""),
             receipt: false,
             replay: false,
@@ -58,7 +62,7 @@ impl<'a> Publish<'a> {
     /// One more header. `destination`, `receipt`, `transaction` and
     /// `content-length` are written by the library.
     pub fn header(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.headers.push(name.into(), value.into());
         self
     }
 
@@ -247,7 +251,7 @@ impl<'a> Publish<'a> {
     ) -> Result<(), Error> {
         let mut frame = Encoder::new(buffer, frame::Command::Send, Version::V1_2);
         frame.header("destination", &self.destination)?;
-        for (name, value) in &self.headers {
+        for (name, value) in self.headers.iter() {
             let asks = self.replies.is_some();
             if RESERVED.contains(&&**name) || (asks && ASKING.contains(&&**name)) {
                 return Err(Misuse::Header(name.to_string()).into());
@@ -368,10 +372,10 @@ const NEEDS: [u8; 256] = {
     needs
 };
 
-/// Where frames are written: one block after the other, each used again once
-/// its frames have left.
+/// Where frames are written: two blocks by turns, each used again once its
+/// frames have left. While those of one leave there is room in the other.
 mod memory {
-    use std::cell::RefCell;
+    use std::{cell::RefCell, mem};
 
     use bytes::{Bytes, BytesMut};
 
@@ -380,7 +384,7 @@ mod memory {
     const BLOCK: usize = 64 << 10;
 
     thread_local! {
-        static BLOCKS: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+        static BLOCKS: RefCell<[BytesMut; 2]> = RefCell::default();
     }
 
     /// What `write` writes; `room` is about how much that is.
@@ -393,9 +397,12 @@ mod memory {
             write(&mut own)?;
             return Ok(own.freeze());
         }
-        BLOCKS.with_borrow_mut(|block| {
-            if block.capacity() < room && !block.try_reclaim(room) {
-                *block = BytesMut::with_capacity(BLOCK);
+        BLOCKS.with_borrow_mut(|[block, other]| {
+            if !block.try_reclaim(room) {
+                mem::swap(block, other);
+                if !block.try_reclaim(room) {
+                    *block = BytesMut::with_capacity(BLOCK);
+                }
             }
             write(block)?;
             Ok(block.split().freeze())

@@ -196,6 +196,8 @@ impl Decoder {
                 return Ok(Some(self.finish(octets.freeze())));
             }
         }
+        // Though empty, it would keep its block from being read into again.
+        self.input = Bytes::new();
         Ok(None)
     }
 
