@@ -143,7 +143,7 @@ impl Core {
         }
         self.plan_rotation(now);
         self.metrics.connections += 1;
-        self.arm_beats();
+        self.beats.start();
         let stable = now + self.config.backoff.stable_after;
         self.timers.arm(Once::Stable, stable);
         self.begin_replay(now);
@@ -236,7 +236,7 @@ impl Core {
     /// Gives the link up: a Close frame, and what follows when it is gone.
     pub(super) fn give_up(&mut self, now: Instant, code: u16, intent: Intent) {
         let intent = self.judged(intent);
-        self.stop_beats();
+        self.beats.stop();
         self.timers.disarm(Once::Open);
         self.timers.disarm(Once::Stable);
         match self.link {
@@ -289,7 +289,7 @@ impl Core {
         for timer in [Once::Open, Once::Close, Once::Stable, Once::Rotate] {
             self.timers.disarm(timer);
         }
-        self.stop_beats();
+        self.beats.stop();
         let decided = self.intent.take();
         let suspicion = match (&graceful, &decided) {
             (None, None) => self.suspect(now, error),

@@ -1,13 +1,16 @@
-//! Heart-beats (STOMP 1.2 §Heart-beating): two independent timers, re-armed lazily.
+//! Heart-beats (STOMP 1.2 §Heart-beating): two independent deadlines.
 
 use std::time::{Duration, Instant};
 
 use crate::config::HeartBeat;
 
 /// The agreed intervals and when something last moved. Activity only stores a
-/// time stamp; the wheel is touched when a timer fires.
+/// time stamp, from which the deadlines follow: a timer on the wheel would have
+/// to be armed anew with each message, or wake up for nothing.
 #[derive(Debug)]
 pub(super) struct Beats {
+    /// Whether the session lives, so that beats are due.
+    live: bool,
     out: Option<Duration>,
     incoming: Option<Duration>,
     limit: Duration,
@@ -18,6 +21,7 @@ pub(super) struct Beats {
 impl Beats {
     pub(super) fn new(now: Instant) -> Self {
         Self {
+            live: false,
             out: None,
             incoming: None,
             limit: Duration::ZERO,
@@ -41,6 +45,19 @@ impl Beats {
         }
         self.last_sent = now;
         self.last_heard = now;
+    }
+
+    pub(super) fn start(&mut self) {
+        self.live = true;
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.live = false;
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_live(&self) -> bool {
+        self.live
     }
 
     pub(super) fn out(&self) -> Option<Duration> {
@@ -84,17 +101,33 @@ impl Beats {
         self.last_heard
     }
 
-    /// When the next beat must leave: a fifth of the interval early, for a
-    /// broker without tolerance.
-    pub(super) fn send_at(&self) -> Option<Instant> {
-        self.out
-            .and_then(|interval| self.last_sent.checked_add(interval - interval / 5))
+    /// Whether a beat must leave: a fifth of the interval early, for a broker
+    /// without tolerance.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.send_at().is_some_and(|at| at <= now)
     }
 
-    /// When the peer counts as dead.
-    pub(super) fn dead_at(&self) -> Option<Instant> {
-        self.incoming
-            .and_then(|_| self.last_heard.checked_add(self.limit))
+    /// Whether the peer counts as dead.
+    pub(super) fn is_dead(&self, now: Instant) -> bool {
+        self.dead_at().is_some_and(|at| at <= now)
+    }
+
+    /// The earlier of both.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        match (self.send_at(), self.dead_at()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn send_at(&self) -> Option<Instant> {
+        let interval = self.out.filter(|_| self.live)?;
+        self.last_sent.checked_add(interval - interval / 5)
+    }
+
+    fn dead_at(&self) -> Option<Instant> {
+        self.incoming.filter(|_| self.live)?;
+        self.last_heard.checked_add(self.limit)
     }
 }
 
@@ -128,6 +161,7 @@ mod tests {
             ..HeartBeat::default()
         };
         beats.agree(now, own, theirs);
+        beats.start();
         beats
     }
 

@@ -268,7 +268,10 @@ impl Core {
     /// `handle` and `poll_transmit`.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.timers.next_deadline()
+        match (self.timers.next_deadline(), self.beats.next_deadline()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
     }
 
     /// Where the session stands. Changes only after `handle`.

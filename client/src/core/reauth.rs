@@ -235,7 +235,7 @@ impl Core {
         self.phase.advance(Phase::Suspended);
         self.reauth.reset();
         self.reauth.suspended_at = Some(now);
-        self.stop_beats();
+        self.beats.stop();
         self.doubt_transactions();
         self.outbox.clear_urgent();
         self.outbox.forget_abandoned();
@@ -309,7 +309,7 @@ impl Core {
         self.phase.advance(Phase::Online);
         self.metrics.rebinds += 1;
         self.plan_rotation(now);
-        self.arm_beats();
+        self.beats.start();
         self.timers
             .arm(Once::Stable, now + self.config.backoff.stable_after);
         // What had left without an answer met a broker that had stopped

@@ -1,4 +1,5 @@
-//! All deadlines of a session, on one wheel.
+//! All deadlines of a session, on one wheel; only those of heart-beats follow
+//! from when something last moved.
 
 use std::time::Instant;
 
@@ -31,10 +32,6 @@ pub(super) enum Timer {
 pub(super) enum Once {
     /// CONNECTED must have come.
     Open,
-    /// A heart-beat may have to leave.
-    BeatOut,
-    /// The peer may be dead.
-    BeatIn,
     /// The back-off ends.
     Redial,
     /// The token source must have answered.
@@ -121,6 +118,13 @@ impl Timers {
 
 impl Core {
     pub(super) fn timeout(&mut self, now: Instant) {
+        if self.beats.is_due(now) {
+            self.beat(now);
+        }
+        if self.beats.is_dead(now) {
+            let silent = self.beats.silent(now);
+            self.abandon(now, LinkError::Silent { silent });
+        }
         while let Some(timer) = self.timers.expire(now) {
             match timer {
                 Timer::Once(once) => self.once(now, once),
@@ -135,8 +139,6 @@ impl Core {
     fn once(&mut self, now: Instant, which: Once) {
         match which {
             Once::Open => self.open_expired(now),
-            Once::BeatOut => self.beat_due(now),
-            Once::BeatIn => self.check_life(now),
             Once::Redial => self.dial(now),
             Once::Fetch => self.fetch_expired(now),
             Once::Renew => self.renew(now),
@@ -150,50 +152,13 @@ impl Core {
         }
     }
 
-    /// Something may have left since the timer was armed; then it waits on.
-    fn beat_due(&mut self, now: Instant) {
-        match self.beats.send_at() {
-            Some(at) if at <= now => {
-                self.metrics.beats_late += u64::from(self.beats.is_late(now));
-                // One that the link had no room for yet will do.
-                if !self.outbox.has_urgent() {
-                    self.outbox.push_urgent(self.beat_octet());
-                    self.metrics.beats_out += 1;
-                }
-                self.beats.sent(now);
-                self.arm_beat_out();
-            }
-            Some(_) => self.arm_beat_out(),
-            None => {}
+    fn beat(&mut self, now: Instant) {
+        self.metrics.beats_late += u64::from(self.beats.is_late(now));
+        // One that the link had no room for yet will do.
+        if !self.outbox.has_urgent() {
+            self.outbox.push_urgent(self.beat_octet());
+            self.metrics.beats_out += 1;
         }
-    }
-
-    fn check_life(&mut self, now: Instant) {
-        match self.beats.dead_at() {
-            Some(at) if at <= now => {
-                let silent = self.beats.silent(now);
-                self.abandon(now, LinkError::Silent { silent });
-            }
-            Some(at) => self.timers.arm(Once::BeatIn, at),
-            None => {}
-        }
-    }
-
-    pub(super) fn arm_beats(&mut self) {
-        self.arm_beat_out();
-        if let Some(at) = self.beats.dead_at() {
-            self.timers.arm(Once::BeatIn, at);
-        }
-    }
-
-    fn arm_beat_out(&mut self) {
-        if let Some(at) = self.beats.send_at() {
-            self.timers.arm(Once::BeatOut, at);
-        }
-    }
-
-    pub(super) fn stop_beats(&mut self) {
-        self.timers.disarm(Once::BeatOut);
-        self.timers.disarm(Once::BeatIn);
+        self.beats.sent(now);
     }
 }

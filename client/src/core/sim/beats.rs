@@ -44,6 +44,21 @@ fn on_an_idle_link_a_beat_leaves_before_the_interval_ends() {
     p.finish();
 }
 
+/// With the beats that come it wakes up 14 times a minute: each time to some end.
+#[test]
+fn on_an_idle_link_the_client_wakes_up_for_its_beats_only() {
+    for latency in [0, 10, 3_000] {
+        let mut p = Pair::online();
+        p.latency = ms(latency);
+        p.pass(secs(60));
+        let before = (p.timeouts, p.core.metrics.beats_out);
+        p.pass(secs(600));
+        let (woken, beats) = (p.timeouts - before.0, p.core.metrics.beats_out - before.1);
+        assert_eq!(woken, beats);
+        assert!((74..=76).contains(&beats), "{beats}");
+    }
+}
+
 /// ActiveMQ skips a beat if anything left in the interval before.
 #[test]
 fn a_broker_that_beats_after_two_intervals_lives_by_its_dialect() {

@@ -39,6 +39,8 @@ pub(super) struct Pair {
     /// Time since the beginning.
     pub(super) now: Duration,
     steps: u64,
+    /// How often the client woke up for a deadline.
+    pub(super) timeouts: u64,
     pub(super) flights: BTreeMap<(Duration, u64), Flight>,
     pub(super) flown: u64,
     pub(super) to_broker: Duration,
@@ -104,6 +106,7 @@ impl Pair {
             base,
             now: Duration::ZERO,
             steps: 0,
+            timeouts: 0,
             flights: BTreeMap::new(),
             flown: 0,
             to_broker: Duration::ZERO,
@@ -208,6 +211,7 @@ impl Pair {
             self.land(flight);
         } else if core.is_some_and(|at| at <= self.now) {
             self.note("client: timeout");
+            self.timeouts += 1;
             self.input(Input::Timeout);
             let next = self.core.next_deadline();
             assert!(
