@@ -80,7 +80,7 @@ impl Chromium {
         }
         it.resize((width, height));
         it.call("Page.navigate", &json!({"url": url}));
-        it.until("document.readyState === 'complete' && document.getElementById('link')");
+        it.until("document.readyState === 'complete' && location.href !== 'about:blank'");
         it
     }
 

@@ -1,7 +1,9 @@
-//! The mock broker's page for people, in a headless Chromium.
+//! Pages in a headless Chromium: the mock broker's for people, and one that the
+//! judge is asked by.
 #![expect(clippy::unwrap_used, reason = "in a test a missing value is a failure")]
 
 mod chromium;
+mod echo;
 
 use chromium::Chromium;
 use hobnail::Handle;
@@ -39,7 +41,7 @@ fn stormy() -> (MockBroker, Handle) {
 fn page(broker: &MockBroker, size: (u32, u32)) -> (Chromium, String) {
     let url = broker.control_url().unwrap();
     let mut page = Chromium::open(&url, size);
-    page.until("document.getElementById('link').textContent === 'live'");
+    page.until("document.getElementById('link')?.textContent === 'live'");
     (page, url)
 }
 

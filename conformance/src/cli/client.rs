@@ -5,22 +5,35 @@ use super::select::{Seen, Selection};
 use super::verdict::Teller;
 use super::{Failure, HARNESS, NOTHING, PRECONDITION, reports};
 use crate::client::cases::{self, Case};
+use crate::client::door::Door;
 use crate::client::passive;
-use crate::client::runner::{self, Plan, Settings};
+use crate::client::runner::{self, Plan, Reach, Settings};
 use crate::client::shim::Hello;
 use crate::finding::{Finding, Side};
 use crate::report::json::Subject;
 use crate::requirement;
 use crate::secrets::Secrets;
-use std::time::Instant;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
 pub(crate) struct ClientArgs {
     /// Ids with *, areas, level:…, needs:…, tag:slow; ! takes away.
     select: Vec<String>,
     /// The shim: a program and its arguments.
-    #[arg(last = true, required = true, value_name = "SHIM")]
+    #[arg(last = true, required_unless_present = "passive", value_name = "SHIM")]
     shim: Vec<String>,
+    /// Without a shim: a program that asks for its cases and echoes what it is sent.
+    #[arg(long, conflicts_with_all = ["shim", "reuse_shim"])]
+    passive: bool,
+    /// Where such a program asks.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9100",
+        requires = "passive"
+    )]
+    listen: SocketAddr,
     /// Let one process of the shim do many cases.
     #[arg(long)]
     reuse_shim: bool,
@@ -44,8 +57,9 @@ pub(crate) fn run(args: &ClientArgs) -> Result<u8, Failure> {
         );
         return Ok(NOTHING);
     }
+    let reach = reach(args)?;
     let settings = Settings {
-        command: args.shim.clone(),
+        reach: reach.clone(),
         scale: args.running.time_scale,
         reuse: args.reuse_shim,
     };
@@ -54,7 +68,8 @@ pub(crate) fn run(args: &ClientArgs) -> Result<u8, Failure> {
         words: format!("no case can run: {words}"),
     })?;
     if !args.reporting.quiet {
-        println!("{} {} ({})", hello.name, hello.version, hello.lang);
+        let text = format!("{} {} ({})", hello.name, hello.version, hello.lang);
+        println!("{}", text.trim_end_matches("()").trim_end());
         println!("capabilities: {}\n", hello.caps.join(", "));
     }
     let mut teller = Teller::new(&args.judging, &args.reporting, known);
@@ -79,6 +94,9 @@ pub(crate) fn run(args: &ClientArgs) -> Result<u8, Failure> {
             run.fault = run.fault.or(again.fault);
         }
     }
+    if let Reach::Echo(door) = &reach {
+        door.close();
+    }
     let exit = teller.conclude(&mut run.findings, skipped, run.fault.is_some());
     report(args, &hello, &run.findings, began).map_err(|words| Failure {
         code: HARNESS,
@@ -87,10 +105,34 @@ pub(crate) fn run(args: &ClientArgs) -> Result<u8, Failure> {
     if let Some(words) = run.fault {
         return Err(Failure {
             code: HARNESS,
-            words: format!("the shim broke its protocol in {words}"),
+            words: match args.passive {
+                true => format!("the program is gone: {words}"),
+                false => format!("the shim broke its protocol in {words}"),
+            },
         });
     }
     Ok(exit)
+}
+
+/// How the client is reached; a program without a shim is told where, and waited for.
+fn reach(args: &ClientArgs) -> Result<Reach, Failure> {
+    if !args.passive {
+        return Ok(Reach::Shim(args.shim.clone()));
+    }
+    let door = Door::open(args.listen)
+        .map_err(|error| Failure::usage(format!("--listen {}: {error}", args.listen)))?;
+    println!("STOMP_CONFORMANCE_URL=http://{}", door.address());
+    let patience = Duration::from_secs(60).mul_f64(args.running.time_scale);
+    match door.is_visited(patience) {
+        true => Ok(Reach::Echo(door)),
+        false => Err(Failure {
+            code: PRECONDITION,
+            words: format!(
+                "no case can run: within {:.0} s no program asks for /next",
+                patience.as_secs_f64()
+            ),
+        }),
+    }
 }
 
 /// The cases and rules that are wanted.
@@ -120,10 +162,14 @@ fn report(
     began: Instant,
 ) -> Result<(), String> {
     let name = format!("{} {}", hello.name, hello.version);
+    let name = name.trim_end().to_owned();
     let subject = Subject {
         side: Side::Client,
         name: args.reporting.name.clone().unwrap_or(name),
-        target: args.shim.join(" "),
+        target: match args.passive {
+            true => "echo convention".to_owned(),
+            false => args.shim.join(" "),
+        },
         caps: serde_json::to_value(hello).map_err(|error| error.to_string())?,
     };
     let how = reports::how(&args.judging, &args.running, began, &Secrets::default());

@@ -2,7 +2,7 @@
 
 use super::{Failure, HARNESS, PRECONDITION};
 use crate::client::check;
-use crate::client::runner::{self, Settings};
+use crate::client::runner::{self, Reach, Settings};
 
 #[derive(clap::Args)]
 pub(crate) struct ShimCheckArgs {
@@ -16,7 +16,7 @@ pub(crate) struct ShimCheckArgs {
 
 pub(crate) fn run(args: &ShimCheckArgs) -> Result<u8, Failure> {
     let settings = Settings {
-        command: args.shim.clone(),
+        reach: Reach::Shim(args.shim.clone()),
         scale: args.time_scale,
         reuse: false,
     };

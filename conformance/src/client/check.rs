@@ -1,15 +1,16 @@
 //! A shim, verb by verb: before its client is judged it must be able to speak.
 
 use super::conn::Conn;
+use super::driver::Driver;
 use super::lab::{Lab, SECOND};
 use super::runner::Settings;
 use super::world::{Answer, World};
 use crate::grade::Outcome;
 use serde_json::{Value, json};
 
-/// Tries every verb once and tells of each; what is wrong with the shim, in words.
+/// Tries every verb of a shim once and tells of each; what is wrong with it, in words.
 pub(crate) fn check(settings: &Settings, told: &mut dyn FnMut(&str, &str)) -> Result<(), String> {
-    let world = World::new();
+    let world = World::new(false);
     let shim = settings.start(&world)?;
     let lab = Lab::new("shim-check", &world, shim, settings.scale);
     let mut check = Check {
@@ -26,7 +27,9 @@ pub(crate) fn check(settings: &Settings, told: &mut dyn FnMut(&str, &str)) -> Re
     }
     done?;
     let Check { lab, told } = check;
-    lab.close().leave(settings.span(1))?;
+    if let Driver::Shim(shim) = lab.close() {
+        shim.leave(settings.span(1))?;
+    }
     told("exit", "ok");
     Ok(())
 }

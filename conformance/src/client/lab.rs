@@ -1,15 +1,16 @@
-//! What a case works with: the shim that it tells what to do, and the
-//! connections that the client makes.
+//! What a case works with: whatever makes the client do things, and the
+//! connections that it makes.
 
 use super::conn::{Conn, written};
+use super::driver::Driver;
 use super::serve;
-use super::shim::{Hello, Shim};
+use super::shim::Hello;
 use super::world::{Answer, Event, World};
 use crate::grade::{Outcome, violated};
 use crate::wire::stomp::Frame;
 use serde_json::{Value, json};
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,10 +20,10 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Lab {
     pub(crate) world: Arc<World>,
-    pub(crate) shim: Shim,
+    pub(crate) driver: Driver,
     pub(crate) scale: f64,
     url: String,
-    port: u16,
+    address: SocketAddr,
     stop: Arc<AtomicBool>,
 }
 
@@ -53,9 +54,17 @@ impl Seat {
 
 impl Lab {
     /// Serves a case at a port of its own.
-    pub(crate) fn new(case: &str, world: &Arc<World>, shim: Shim, scale: f64) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
+    pub(crate) fn new(
+        case: &str,
+        world: &Arc<World>,
+        driver: Driver,
+        scale: f64,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind((driver.ip(), 0))?;
+        let mut address = listener.local_addr()?;
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let accepts = {
             let (stop, world) = (Arc::clone(&stop), Arc::clone(world));
@@ -64,19 +73,19 @@ impl Lab {
         std::thread::spawn(accepts);
         Ok(Self {
             world: Arc::clone(world),
-            shim,
+            driver,
             scale,
-            url: format!("ws://127.0.0.1:{port}/c/{case}"),
-            port,
+            url: format!("ws://127.0.0.1:{}/c/{case}", address.port()),
+            address,
             stop,
         })
     }
 
-    /// Hangs up, and gives the shim back.
-    pub(crate) fn close(self) -> Shim {
+    /// Hangs up, and gives the driver back.
+    pub(crate) fn close(self) -> Driver {
         self.stop.store(true, Ordering::SeqCst);
         // Whoever accepts sees the stop at the next connection.
-        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        let _ = TcpStream::connect(self.address);
         let pipes: Vec<_> = {
             let state = self.world.lock();
             state.wires.iter().map(|w| Arc::clone(&w.pipe)).collect()
@@ -85,7 +94,7 @@ impl Lab {
             pipe.hang_up();
         }
         self.world.change(|state| state.manners.reads = true);
-        self.shim
+        self.driver
     }
 
     pub(crate) fn span(&self, span: Duration) -> Duration {
@@ -98,7 +107,7 @@ impl Lab {
     }
 
     pub(crate) fn hello(&self) -> &Hello {
-        &self.shim.hello
+        self.driver.hello()
     }
 
     /// The case needs a capability.
@@ -109,13 +118,18 @@ impl Lab {
         Err(Outcome::Unimplemented(format!("needs {cap}")))
     }
 
-    // ---- the shim
+    /// The client has no shim: it tells only what it sends.
+    pub(crate) fn is_echo(&self) -> bool {
+        self.world.echo
+    }
+
+    // ---- what the client is told, and tells
 
     /// Gives a command and waits for its answer, whatever it is.
     pub(crate) fn tell(&mut self, verb: &str, fields: Value) -> Result<Answer, Outcome> {
-        let id = self.shim.command(verb, &fields);
         let waits = Duration::from_millis(fields["ms"].as_u64().unwrap_or(0));
-        let answer = self.shim.answer(id, self.due() + waits);
+        let within = self.due() + waits;
+        let answer = self.driver.tell(&self.world, verb, &fields, within);
         answer.ok_or_else(|| Outcome::Inconclusive(format!("{verb} got no answer")))
     }
 

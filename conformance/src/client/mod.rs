@@ -8,6 +8,9 @@
 pub(crate) mod cases;
 pub(crate) mod check;
 mod conn;
+pub(crate) mod door;
+mod driver;
+mod echo;
 mod lab;
 mod order;
 pub(crate) mod passive;

@@ -2,6 +2,9 @@
 //! own, and grades what they find.
 
 use super::cases::{self, Case};
+use super::door::Door;
+use super::driver::Driver;
+use super::echo::{self, Echo};
 use super::lab::Lab;
 use super::passive;
 use super::shim::{Hello, NOT_IMPLEMENTABLE, Shim};
@@ -19,11 +22,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// How the client is reached.
+#[derive(Clone, Debug)]
+pub(crate) enum Reach {
+    /// The shim's program and its arguments.
+    Shim(Vec<String>),
+    /// Where a program asks for its cases.
+    Echo(Arc<Door>),
+}
+
 /// How a client is run.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// The shim's program and its arguments.
-    pub(crate) command: Vec<String>,
+    pub(crate) reach: Reach,
     /// All times are stretched by it.
     pub(crate) scale: f64,
     /// One process for many cases.
@@ -43,15 +54,31 @@ impl Settings {
         Duration::from_secs(seconds).mul_f64(self.scale)
     }
 
-    pub(crate) fn start(&self, world: &Arc<World>) -> Result<Shim, String> {
-        Shim::start(&self.command, world, self.span(5))
+    pub(crate) fn start(&self, world: &Arc<World>) -> Result<Driver, String> {
+        match &self.reach {
+            Reach::Shim(command) => Shim::start(command, world, self.span(5)).map(Driver::Shim),
+            Reach::Echo(door) => {
+                let echo = Echo::new(door);
+                match echo.comes_back(self.span(10)) {
+                    true => Ok(Driver::Echo(echo)),
+                    false => Err("the program asks for no case".to_owned()),
+                }
+            }
+        }
+    }
+
+    fn is_echo(&self) -> bool {
+        matches!(self.reach, Reach::Echo(_))
     }
 }
 
-/// Greets the shim and makes sure that it says what it cannot do.
+/// Who is there. A shim must say what it cannot do.
 pub(crate) fn probe(settings: &Settings) -> Result<Hello, String> {
-    let world = World::new();
-    let mut shim = settings.start(&world)?;
+    let world = World::new(settings.is_echo());
+    let mut shim = match settings.start(&world)? {
+        Driver::Shim(shim) => shim,
+        Driver::Echo(echo) => return Ok(echo.hello),
+    };
     let id = shim.command("x-canary", &json!({}));
     let answer = shim.answer(id, settings.span(5));
     let broken = {
@@ -101,8 +128,13 @@ pub(crate) fn run(plan: &Plan<'_>, told: impl Fn(&mut Finding) -> ControlFlow<()
     let next = AtomicUsize::new(0);
     let over = AtomicBool::new(false);
     let done: Mutex<Vec<(usize, Judged)>> = Mutex::default();
+    // A program asks for one case after the other.
+    let jobs = match plan.settings.is_echo() {
+        true => 1,
+        false => plan.jobs.clamp(1, 64),
+    };
     std::thread::scope(|scope| {
-        for _ in 0..plan.jobs.clamp(1, 64) {
+        for _ in 0..jobs {
             scope.spawn(|| {
                 let mut kept = None;
                 while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -110,7 +142,8 @@ pub(crate) fn run(plan: &Plan<'_>, told: impl Fn(&mut Finding) -> ControlFlow<()
                         break;
                     }
                     let mut judged = judge(plan, cases[at], &mut kept);
-                    if told(&mut judged.finding).is_break() {
+                    let gone = plan.settings.is_echo() && judged.fault.is_some();
+                    if told(&mut judged.finding).is_break() || gone {
                         over.store(true, Ordering::Relaxed);
                     }
                     let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,20 +191,22 @@ fn needs(requirement: &Requirement) -> impl Iterator<Item = &str> {
         })
 }
 
-fn judge(plan: &Plan<'_>, case: &'static Case, kept: &mut Option<Shim>) -> Judged {
+fn judge(plan: &Plan<'_>, case: &'static Case, kept: &mut Option<Driver>) -> Judged {
     let (settings, hello) = (plan.settings, plan.hello);
     let requirement = requirement::by_id(case.requirement).expect("a test looks every id up");
     let began = Instant::now();
-    let world = World::new();
+    let world = World::new(settings.is_echo());
     let missing = needs(requirement)
         .chain(case.needs.iter().copied())
         .find(|need| !hello.has(need));
+    let askable = !settings.is_echo() || echo::mode(&case.to_string()).is_some();
+    let missing = missing.or((!askable).then_some("a shim"));
     let (outcome, fault) = match missing {
         Some(need) => (Outcome::Unimplemented(format!("needs {need}")), None),
         None => match kept.take().map_or_else(|| settings.start(&world), Ok) {
-            Ok(shim) => {
-                shim.turn_to(&world);
-                play(settings, case, shim, &world, kept)
+            Ok(driver) => {
+                driver.turn_to(&world);
+                play(settings, case, driver, &world, kept)
             }
             Err(words) => (Outcome::Inconclusive(words.clone()), Some(words)),
         },
@@ -193,11 +228,11 @@ fn judge(plan: &Plan<'_>, case: &'static Case, kept: &mut Option<Shim>) -> Judge
 fn play(
     settings: &Settings,
     case: &'static Case,
-    shim: Shim,
+    driver: Driver,
     world: &Arc<World>,
-    kept: &mut Option<Shim>,
+    kept: &mut Option<Driver>,
 ) -> (Outcome, Option<String>) {
-    let mut lab = match Lab::new(&case.to_string(), world, shim, settings.scale) {
+    let mut lab = match Lab::new(&case.to_string(), world, driver, settings.scale) {
         Ok(lab) => lab,
         Err(error) => {
             let words = format!("the judge cannot listen: {error}");
@@ -209,14 +244,14 @@ fn play(
         Ok(Ok(outcome) | Err(outcome)) => outcome,
         Err(_) => Outcome::Inconclusive("the case itself is wrong: it panicked".to_owned()),
     };
-    let mut shim = lab.close();
+    let mut driver = lab.close();
     let (fault, died) = {
         let state = world.lock();
         (state.fault.clone(), state.died.clone())
     };
     if let Some(died) = died {
         // Its last word counts more than anything else.
-        return match shim.status() {
+        return match driver.status() {
             Some(NOT_IMPLEMENTABLE) => {
                 let words = "the shim cannot do this case".to_owned();
                 (Outcome::Unimplemented(words), None)
@@ -236,10 +271,20 @@ fn play(
             Some(fault),
         );
     }
-    if settings.reuse && shim.is_idle(settings.span(1)) {
-        *kept = Some(shim);
-    } else if let Err(words) = shim.leave(settings.span(1)) {
-        log::debug!("{case}: exit: {words}");
+    match driver {
+        Driver::Shim(shim) if settings.reuse && shim.is_idle(settings.span(1)) => {
+            *kept = Some(Driver::Shim(shim));
+        }
+        Driver::Shim(shim) => {
+            if let Err(words) = shim.leave(settings.span(1)) {
+                log::debug!("{case}: exit: {words}");
+            }
+        }
+        Driver::Echo(echo) if echo.comes_back(settings.span(10)) => {}
+        Driver::Echo(_) => {
+            let words = "its connection is closed, and the program asks for no other case";
+            return (Outcome::Failed(words.to_owned()), Some(words.to_owned()));
+        }
     }
     (outcome, None)
 }

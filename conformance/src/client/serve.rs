@@ -1,6 +1,7 @@
 //! The serving side: one thread accepts, one for each connection reads it
 //! strictly and writes down what it read.
 
+use super::echo;
 use super::passive::What;
 use super::world::World;
 use crate::grade::Ending;
@@ -91,6 +92,8 @@ pub(crate) struct Wire {
     pub(crate) upgraded: bool,
     /// The version of the CONNECTED that was sent.
     pub(crate) version: Option<Version>,
+    /// The id of its first subscription.
+    pub(crate) sub: Option<String>,
     /// Frames that nobody took yet.
     pub(crate) frames: VecDeque<(Instant, Frame)>,
     /// EOLs between frames, with their octets.
@@ -124,6 +127,7 @@ impl Wire {
             request: None,
             upgraded: false,
             version: None,
+            sub: None,
             frames: VecDeque::new(),
             beats: Vec::new(),
             heard: Vec::new(),
@@ -428,8 +432,18 @@ impl Reader {
             let octets = format!("RECEIPT\nreceipt-id:{id}\n\n\0");
             self.answer(ws::TEXT, octets.as_bytes(), "text fin=true rsv=0");
         }
-        self.world
-            .change(|state| state.wires[at].frames.push_back((came, frame)));
+        let told = echo::told(&frame).filter(|_| self.world.echo);
+        self.world.change(|state| {
+            let wire = &mut state.wires[at];
+            if frame.command == "SUBSCRIBE" && wire.sub.is_none() {
+                wire.sub = frame.header("id").map(stomp::encode);
+            }
+            // An echo is no frame of the case's.
+            if told.as_ref().is_none_or(|event| event.name != "message") {
+                wire.frames.push_back((came, frame));
+            }
+            state.events.extend(told);
+        });
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct World {
     pub(crate) passive: Passive,
     state: Mutex<State>,
     changed: Condvar,
+    /// No shim tells what happens: what the program sends does.
+    pub(crate) echo: bool,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +79,11 @@ impl Event {
         self.fields[field].as_str()
     }
 
+    /// A SEND that tells what came, and not a shim.
+    pub(crate) fn is_echo(&self) -> bool {
+        self.fields["echo"] == true
+    }
+
     pub(crate) fn number(&self, field: &str) -> Option<u64> {
         self.fields[field].as_u64()
     }
@@ -112,8 +119,9 @@ pub(crate) enum Answer {
 }
 
 impl World {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(echo: bool) -> Arc<Self> {
         Arc::new(Self {
+            echo,
             log: Log::new(Arc::new(Secrets::default())),
             passive: Passive::default(),
             state: Mutex::default(),

@@ -6,18 +6,32 @@ use crate::wire::show;
 use serde_json::json;
 
 pub(super) const CASES: &[Case] = &[
-    case("S12-ENC-001", |lab| shows(lab, "k:a\\nb\n", "k", "a\nb")),
-    case("S12-ENC-002", |lab| shows(lab, "k:a\\cb\n", "k", "a:b")),
-    case("S12-ENC-003", |lab| shows(lab, "k:a\\\\b\n", "k", "a\\b")),
-    case("S12-ENC-004", |lab| shows(lab, "k:a\\rb\n", "k", "a\rb")),
-    case("S12-ENC-005", |lab| shows(lab, "a\\cb:v\n", "a:b", "v")),
-    variant("S12-ENC-006", "t", |lab| breaks(lab, "k:a\\tb\n")),
-    variant("S12-ENC-006", "in-a-name", |lab| breaks(lab, "a\\tb:v\n")),
-    variant("S12-ENC-006", "capital-n", |lab| breaks(lab, "k:a\\Nb\n")),
-    case("S12-ENC-007", |lab| breaks(lab, "k:abc\\\n")),
+    case("S12-ENC-001", |lab| {
+        shows(lab, "conf-k:a\\nb\n", "conf-k", "a\nb")
+    }),
+    case("S12-ENC-002", |lab| {
+        shows(lab, "conf-k:a\\cb\n", "conf-k", "a:b")
+    }),
+    case("S12-ENC-003", |lab| {
+        shows(lab, "conf-k:a\\\\b\n", "conf-k", "a\\b")
+    }),
+    case("S12-ENC-004", |lab| {
+        shows(lab, "conf-k:a\\rb\n", "conf-k", "a\rb")
+    }),
+    case("S12-ENC-005", |lab| {
+        shows(lab, "conf-a\\cb:v\n", "conf-a:b", "v")
+    }),
+    variant("S12-ENC-006", "t", |lab| breaks(lab, "conf-k:a\\tb\n")),
+    variant("S12-ENC-006", "in-a-name", |lab| {
+        breaks(lab, "conf-a\\tb:v\n")
+    }),
+    variant("S12-ENC-006", "capital-n", |lab| {
+        breaks(lab, "conf-k:a\\Nb\n")
+    }),
+    case("S12-ENC-007", |lab| breaks(lab, "conf-k:abc\\\n")),
     variant("S12-ENC-007", "cut", |lab| {
         let seat = lab.seat()?;
-        let octets = seat.message("k:abc\\\n", "hi");
+        let octets = seat.message("conf-k:abc\\\n", "hi");
         let at = memchr::memmem::find(&octets, b"\\\n").unwrap_or(0) + 1;
         seat.conn.send(&octets[..at]);
         seat.conn.send(&octets[at..]);
@@ -27,30 +41,30 @@ pub(super) const CASES: &[Case] = &[
         let conn = lab.session()?;
         lab.ask(
             "send",
-            json!({"dest": "/a", "headers": {"k": "a:b\r\n\\"}, "text": "x"}),
+            json!({"dest": "/a", "headers": {"conf-k": "a:b\r\n\\"}, "text": "x"}),
         )?;
         let frame = conn.expect("SEND")?;
-        let wanted: &[u8] = b"k:a\\cb\\r\\n\\\\";
-        match frame.lines().find(|line| line.starts_with(b"k:")) {
+        let wanted: &[u8] = b"conf-k:a\\cb\\r\\n\\\\";
+        match frame.lines().find(|line| line.starts_with(b"conf-k:")) {
             Some(line) if line == wanted => OK,
             Some(line) => violated(format!(
                 "expected {}, got {}",
                 show::octets(wanted),
                 show::octets(line)
             )),
-            None => violated(format!("expected a header k, got {frame}")),
+            None => violated(format!("expected a header conf-k, got {frame}")),
         }
     }),
     variant("S12-ENC-008", "in-a-name", |lab| {
         let conn = lab.session()?;
         lab.ask(
             "send",
-            json!({"dest": "/a", "headers": {"a:b": "v"}, "text": "x"}),
+            json!({"dest": "/a", "headers": {"conf-a:b": "v"}, "text": "x"}),
         )?;
         let frame = conn.expect("SEND")?;
-        match frame.lines().any(|line| line == b"a\\cb:v") {
+        match frame.lines().any(|line| line == b"conf-a\\cb:v") {
             true => OK,
-            false => violated(format!("expected a\\cb:v, got {frame}")),
+            false => violated(format!("expected conf-a\\cb:v, got {frame}")),
         }
     }),
     case("S12-ENC-010", |lab| {
@@ -86,11 +100,15 @@ pub(super) const CASES: &[Case] = &[
             first.command
         )))
     }),
-    case("S12-ENC-014", |lab| shows(lab, "k: v \n", "k", " v ")),
+    case("S12-ENC-014", |lab| {
+        shows(lab, "conf-k: v \n", "conf-k", " v ")
+    }),
     variant("S12-ENC-014", "name", |lab| {
         shows(lab, " k :v\n", " k ", "v")
     }),
-    case("S12-ENC-016", |lab| shows(lab, "k:a\\\\nb\n", "k", "a\\nb")),
+    case("S12-ENC-016", |lab| {
+        shows(lab, "conf-k:a\\\\nb\n", "conf-k", "a\\nb")
+    }),
     case("S12-ENC-017", |lab| {
         let seat = lab.seat()?;
         let message = lab.delivered(&seat.conn, seat.message("", "a\\tb"))?;

@@ -40,7 +40,9 @@ pub(super) const CASES: &[Case] = &[
         lab.expect("receipt")?;
         OK
     }),
-    case("S12-FRM-005", |lab| shows(lab, "k:v\r\n", "k", "v")),
+    case("S12-FRM-005", |lab| {
+        shows(lab, "conf-k:v\r\n", "conf-k", "v")
+    }),
     case("S12-FRM-006", |lab| {
         let conn = lab.session()?;
         conn.send("ERROR\n\nboom\0");
@@ -100,7 +102,7 @@ pub(super) const CASES: &[Case] = &[
         }
     }),
     case("S12-FRM-012", |lab| survives(lab, ":v\n")),
-    case("S12-FRM-013", |lab| shows(lab, "k:\n", "k", "")),
+    case("S12-FRM-013", |lab| shows(lab, "conf-k:\n", "conf-k", "")),
     case("S12-FRM-014", |lab| {
         let seat = lab.seat()?;
         seat.conn.send(seat.message("nocolon\n", "hi"));
@@ -111,11 +113,11 @@ pub(super) const CASES: &[Case] = &[
         OK
     }),
     case("S12-FRM-015", |lab| {
-        shows(lab, "k:\u{20ac}\n", "k", "\u{20ac}")
+        shows(lab, "conf-k:\u{20ac}\n", "conf-k", "\u{20ac}")
     }),
     variant("S12-FRM-015", "not-utf-8", |lab| {
         let seat = lab.seat()?;
-        let mut octets = seat.message("k:@\n", "hi");
+        let mut octets = seat.message("conf-k:@\n", "hi");
         let at = octets.iter().position(|o| *o == b'@').unwrap_or(0);
         octets.splice(at..=at, [0xFF, 0xFE]);
         seat.conn.send_as(ws::BINARY, octets);
@@ -133,7 +135,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     case("S12-FRM-017", |lab| {
         let seat = lab.seat()?;
-        let octets = seat.message("k:http://x/y\n", "hi");
+        let octets = seat.message("conf-k:http://x/y\n", "hi");
         records(lab, &seat, octets)
     }),
     case("S12-FRM-018", |lab| {
@@ -141,7 +143,7 @@ pub(super) const CASES: &[Case] = &[
         let message = lab.delivered(&seat.conn, seat.message("", "\n  x"))?;
         body_is(&message, b"\n  x")
     }),
-    case("S12-FRM-019", |lab| survives(lab, "k:a\rb\n")),
+    case("S12-FRM-019", |lab| survives(lab, "conf-k:a\rb\n")),
     variant("S12-FRM-020", "octets", |lab| {
         in_pieces(lab, |octets| octets.iter().map(|o| vec![*o]).collect())
     }),
@@ -174,7 +176,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     case("S12-FRM-022", |lab| {
         let seat = lab.seat()?;
-        let octets = seat.message("k:a\0b\n", "hi");
+        let octets = seat.message("conf-k:a\0b\n", "hi");
         records(lab, &seat, octets)
     }),
 ];
@@ -197,18 +199,18 @@ fn in_pieces(lab: &mut Lab, cut: fn(&[u8]) -> Vec<Vec<u8>>) -> Verdict {
     }
     lab.expect("connected")?;
     let seat = lab.seat_at(conn, json!({}))?;
-    for piece in cut(&seat.message("k:a\\cb\r\ncontent-length:3\n", "x\0y")) {
+    for piece in cut(&seat.message("conf-k:a\\cb\r\ncontent-length:3\n", "x\0y")) {
         seat.conn.send(piece);
     }
     let message = lab.expect("message")?;
-    header_is(&message, "k", "a:b")?;
+    header_is(&message, "conf-k", "a:b")?;
     body_is(&message, b"x\0y")
 }
 
 /// A MESSAGE in two WebSocket messages, at every place.
 fn every_cut(lab: &mut Lab) -> Verdict {
     let seat = lab.seat()?;
-    let octets = seat.message("k:a\\cb\r\ncontent-length:3\n", "x\0y");
+    let octets = seat.message("conf-k:a\\cb\r\ncontent-length:3\n", "x\0y");
     for at in 1..octets.len() {
         let (head, tail) = octets.split_at(at);
         seat.conn.send(head);
@@ -216,7 +218,7 @@ fn every_cut(lab: &mut Lab) -> Verdict {
         let message = lab
             .expect("message")
             .map_err(|outcome| outcome.reworded(|words| format!("cut at {at}: {words}")))?;
-        header_is(&message, "k", "a:b")?;
+        header_is(&message, "conf-k", "a:b")?;
         body_is(&message, b"x\0y")?;
     }
     lab.never("message", Duration::from_millis(100))?;

@@ -157,13 +157,13 @@ pub(super) const CASES: &[Case] = &[
         let seat = lab.seat()?;
         let octets = seat.fill(
             "MESSAGE\nsubscription:{sub}\nsubscription:nosuch\nmessage-id:1\ndestination:/a\n\
-             foo:World\nfoo:Hello\n\nhi\0",
+             conf-foo:World\nconf-foo:Hello\n\nhi\0",
         );
         let message = lab.delivered(&seat.conn, octets)?;
         if message.text("sub") != Some("A") {
             return violated(format!("expected it at A, got {}", message.fields));
         }
-        header_is(&message, "foo", "World")?;
+        header_is(&message, "conf-foo", "World")?;
         OK
     }),
     case("S12-HDR-021", |lab| {
@@ -177,40 +177,40 @@ pub(super) const CASES: &[Case] = &[
     }),
     case("S12-HDR-022", |lab| {
         let seat = lab.seat()?;
-        let message = lab.delivered(&seat.conn, seat.message("foo:1\nfoo:2\n", "x"))?;
+        let message = lab.delivered(&seat.conn, seat.message("conf-foo:1\nconf-foo:2\n", "x"))?;
         let values: Vec<&str> = message
             .headers()
             .into_iter()
-            .filter(|(name, _)| *name == "foo")
+            .filter(|(name, _)| *name == "conf-foo")
             .map(|(_, value)| value)
             .collect();
         Ok(Outcome::Info(format!(
-            "of foo:1 and foo:2 it shows {values:?}"
+            "of conf-foo:1 and conf-foo:2 it shows {values:?}"
         )))
     }),
     variant("S12-HDR-023", "connected", |lab| {
         lab.connect(json!({}))?;
         let (conn, _) = lab.greeted()?;
-        conn.connected("version:1.2\nx-conf:1\n");
+        conn.connected("version:1.2\nconf-x:1\n");
         lab.expect("connected")?;
         OK
     }),
     variant("S12-HDR-023", "message", |lab| {
-        shows(lab, "x-conf:1\n", "x-conf", "1")
+        shows(lab, "conf-x:1\n", "conf-x", "1")
     }),
     variant("S12-HDR-023", "receipt", |lab| {
         let conn = lab.session()?;
         let id = pending(lab, &conn, "r1")?;
-        conn.send(format!("RECEIPT\nreceipt-id:{id}\nx-conf:1\n\n\0"));
+        conn.send(format!("RECEIPT\nreceipt-id:{id}\nconf-x:1\n\n\0"));
         lab.expect("receipt")?;
         OK
     })
     .needs(&["receipts"]),
     variant("S12-HDR-023", "error", |lab| {
         let conn = lab.session()?;
-        conn.send("ERROR\nmessage:no\nx-conf:1\n\n\0");
+        conn.send("ERROR\nmessage:no\nconf-x:1\n\n\0");
         conn.close(1000, "");
-        header_is(&lab.expect("error")?, "x-conf", "1")?;
+        header_is(&lab.expect("error")?, "conf-x", "1")?;
         OK
     }),
 ];

@@ -25,16 +25,16 @@ pub(super) const CASES: &[Case] = &[
     .slow(),
     variant("S12-LIM-004", "headers", |lab| {
         let seat = lab.seat()?;
-        let lines: String = (1..=50).map(|n| format!("k{n}:{n}\n")).collect();
+        let lines: String = (1..=50).map(|n| format!("conf-k{n}:{n}\n")).collect();
         let message = lab.delivered(&seat.conn, seat.message(&lines, "x"))?;
-        header_is(&message, "k50", "50")?;
+        header_is(&message, "conf-k50", "50")?;
         OK
     }),
     variant("S12-LIM-004", "line", |lab| {
         let seat = lab.seat()?;
-        let value = "x".repeat((8 << 10) - 3);
-        let message = lab.delivered(&seat.conn, seat.message(&format!("k:{value}\n"), "x"))?;
-        header_is(&message, "k", &value)?;
+        let value = "x".repeat((8 << 10) - 8);
+        let message = lab.delivered(&seat.conn, seat.message(&format!("conf-k:{value}\n"), "x"))?;
+        header_is(&message, "conf-k", &value)?;
         OK
     }),
     variant("S12-LIM-004", "body", |lab| {
@@ -66,11 +66,11 @@ pub(super) const CASES: &[Case] = &[
 /// A MESSAGE without end. The client must give it up, in bounded memory.
 fn endless(lab: &mut Lab, lines: &str, chunk: &[u8]) -> Verdict {
     let seat = lab.seat()?;
-    let before = lab.shim.memory();
+    let before = lab.driver.memory();
     let began = Instant::now();
     flood(&seat, lines, chunk);
     let ended = seat.conn.ends_within(lab.span(SECOND * 10));
-    if let (Some(before), Some(after)) = (before, lab.shim.memory()) {
+    if let (Some(before), Some(after)) = (before, lab.driver.memory()) {
         let grown = after.saturating_sub(before);
         if grown > GROWTH {
             let mib = grown >> 20;

@@ -54,12 +54,14 @@ pub(super) const CASES: &[Case] = &[
         let conn = lab.session()?;
         lab.ask(
             "send",
-            json!({"dest": "/a", "text": "x", "headers": {"a": "1", "B": "2", "x-y": "3"}}),
+            json!({"dest": "/a", "text": "x", "headers": {"conf-a": "1", "conf-B": "2", "conf-x-y": "3"}}),
         )?;
         let send = conn.expect("SEND")?;
-        match ["a", "B", "x-y"].map(|name| send.header(name)) {
+        match ["conf-a", "conf-B", "conf-x-y"].map(|name| send.header(name)) {
             [Some("1"), Some("2"), Some("3")] => OK,
-            _ => violated(format!("expected a:1, B:2 and x-y:3, got {send}")),
+            _ => violated(format!(
+                "expected conf-a:1, conf-B:2 and conf-x-y:3, got {send}"
+            )),
         }
     }),
     case("S12-SND-006", |lab| {
