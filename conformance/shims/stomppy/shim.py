@@ -141,6 +141,8 @@ class Session(stomp.ConnectionListener):
         receipt = frame.headers.get("receipt-id")
         if receipt is not None and receipt == self.leaving:
             self.graceful = True
+            if not self.connection.transport.is_connected():
+                self.end()
         elif receipt is not None:
             tell({"ev": "receipt", "receipt": receipt})
 
@@ -153,7 +155,13 @@ class Session(stomp.ConnectionListener):
         self.trouble({"ev": "heartbeat_lost"})
 
     def on_disconnected(self):
-        self.end()
+        if self.leaving and not self.graceful:
+            # The RECEIPT that ended it is told after that.
+            timer = threading.Timer(0.5, self.end)
+            timer.daemon = True
+            timer.start()
+        else:
+            self.end()
 
     # ---- what it is told to do
 

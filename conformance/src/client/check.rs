@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// Tries every verb of a shim once and tells of each; what is wrong with it, in words.
 pub(crate) fn check(settings: &Settings, told: &mut dyn FnMut(&str, &str)) -> Result<(), String> {
     let world = World::new(false);
-    let shim = settings.start(&world)?;
+    let shim = settings.start(&world, settings.span(5))?;
     let lab = Lab::new("shim-check", &world, shim, settings.scale);
     let mut check = Check {
         lab: lab.map_err(|error| format!("the judge cannot listen: {error}"))?,

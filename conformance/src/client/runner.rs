@@ -54,9 +54,9 @@ impl Settings {
         Duration::from_secs(seconds).mul_f64(self.scale)
     }
 
-    pub(crate) fn start(&self, world: &Arc<World>) -> Result<Driver, String> {
+    pub(crate) fn start(&self, world: &Arc<World>, greets: Duration) -> Result<Driver, String> {
         match &self.reach {
-            Reach::Shim(command) => Shim::start(command, world, self.span(5)).map(Driver::Shim),
+            Reach::Shim(command) => Shim::start(command, world, greets).map(Driver::Shim),
             Reach::Echo(door) => {
                 let echo = Echo::new(door);
                 match echo.comes_back(self.span(10)) {
@@ -75,7 +75,7 @@ impl Settings {
 /// Who is there. A shim must say what it cannot do.
 pub(crate) fn probe(settings: &Settings) -> Result<Hello, String> {
     let world = World::new(settings.is_echo());
-    let mut shim = match settings.start(&world)? {
+    let mut shim = match settings.start(&world, settings.span(5))? {
         Driver::Shim(shim) => shim,
         Driver::Echo(echo) => return Ok(echo.hello),
     };
@@ -201,9 +201,11 @@ fn judge(plan: &Plan<'_>, case: &'static Case, kept: &mut Option<Driver>) -> Jud
         .find(|need| !hello.has(need));
     let askable = !settings.is_echo() || echo::mode(&case.to_string()).is_some();
     let missing = missing.or((!askable).then_some("a shim"));
+    // That it greets is known; when many start at once each takes long.
+    let start = || settings.start(&world, settings.span(30));
     let (outcome, fault) = match missing {
         Some(need) => (Outcome::Unimplemented(format!("needs {need}")), None),
-        None => match kept.take().map_or_else(|| settings.start(&world), Ok) {
+        None => match kept.take().map_or_else(start, Ok) {
             Ok(driver) => {
                 driver.turn_to(&world);
                 play(settings, case, driver, &world, kept)
