@@ -155,13 +155,12 @@ class Session(stomp.ConnectionListener):
         self.trouble({"ev": "heartbeat_lost"})
 
     def on_disconnected(self):
-        if self.leaving and not self.graceful:
-            # The RECEIPT that ended it is told after that.
-            timer = threading.Timer(0.5, self.end)
-            timer.daemon = True
-            timer.start()
-        else:
-            self.end()
+        if self.graceful:
+            return self.end()
+        # Why it ended, a RECEIPT or a silence, is told after that.
+        timer = threading.Timer(0.3, self.end)
+        timer.daemon = True
+        timer.start()
 
     # ---- what it is told to do
 

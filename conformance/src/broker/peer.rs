@@ -73,6 +73,10 @@ impl Peer {
         // Its lower half is enough for masks.
         let seed = target.seed as u32;
         let answer = handshake::ask(&mut stream, target, upgrade, within, conn, &shared.log)?;
+        let mut parser = Parser::new();
+        if target.nul_beats {
+            parser.bear_nul_beats();
+        }
         let mut peer = Self {
             shared: Arc::clone(shared),
             conn,
@@ -80,7 +84,7 @@ impl Peer {
             octets: answer.rest.clone(),
             answer,
             parts: None,
-            parser: Parser::new(),
+            parser,
             frames: VecDeque::new(),
             beats: Vec::new(),
             pongs: Vec::new(),
@@ -200,6 +204,11 @@ impl Peer {
     }
 
     // ---- receiving
+
+    /// From now on a NUL between frames is a heart-beat.
+    pub(crate) fn bear_nul_beats(&mut self) {
+        self.parser.bear_nul_beats();
+    }
 
     pub(crate) fn is_gone(&self) -> bool {
         self.eof.is_some()

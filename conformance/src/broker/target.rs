@@ -44,6 +44,8 @@ pub(crate) struct Target {
     /// Prints a fresh token: the passcode.
     pub(crate) token_cmd: Option<String>,
     pub(crate) token_life: Duration,
+    /// Its heart-beats may be NUL.
+    pub(crate) nul_beats: bool,
     /// Data leaves in binary messages.
     pub(crate) binary: bool,
     /// The token in use, and when it was fetched.
@@ -112,6 +114,7 @@ impl Target {
             seed: 0,
             token_cmd: None,
             token_life: Duration::from_secs(60),
+            nul_beats: false,
             binary: false,
             token: Arc::default(),
             secrets: Arc::default(),
@@ -170,11 +173,19 @@ impl Target {
     }
 
     pub(crate) fn credentials_of(&self, login: &Option<String>) -> String {
+        self.credentials_with(login, self.passcode())
+    }
+
+    pub(crate) fn credentials_with(
+        &self,
+        login: &Option<String>,
+        passcode: Option<String>,
+    ) -> String {
         let mut lines = format!("host:{}\n", self.virtual_host);
         if let Some(login) = login {
             lines.push_str(&format!("login:{login}\n"));
         }
-        if let Some(passcode) = self.passcode() {
+        if let Some(passcode) = passcode {
             lines.push_str(&format!("passcode:{passcode}\n"));
         }
         for (name, value) in &self.headers {
@@ -183,10 +194,14 @@ impl Target {
         lines
     }
 
-    /// The passcode, or a token that is not yet half over.
+    /// The passcode, or a token that is not yet half over: one for all, or one for
+    /// each, if each has an identity of its own.
     pub(crate) fn passcode(&self) -> Option<String> {
         if self.token_cmd.is_none() {
             return self.passcode.clone();
+        }
+        if self.login.as_ref().is_some_and(|l| l.contains("{uuid}")) {
+            return self.fresh_token();
         }
         let mut held = self.token.lock().unwrap_or_else(PoisonError::into_inner);
         match &*held {

@@ -241,6 +241,7 @@ fn target(args: &BrokerArgs) -> Result<Target, Failure> {
     target.seed = args.running.seed.unwrap_or_default();
     target.token_cmd.clone_from(&args.token_cmd);
     target.token_life = Duration::from_secs_f64(args.token_life);
+    target.nul_beats = args.judging.profile == crate::profile::Profile::ContactCentre;
     for version in &args.stomp {
         if !["1.0", "1.1", "1.2"].contains(&version.as_str()) {
             return Err(Failure::usage(format!(

@@ -78,7 +78,7 @@ impl fmt::Display for Frame {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Item {
     Frame(Frame),
-    /// An EOL between frames.
+    /// An EOL between frames, or a NUL where that is a heart-beat.
     Beat,
     /// Octets that are no STOMP, and why. Nothing after them can be read.
     Breach(String),
@@ -91,6 +91,8 @@ pub(crate) struct Parser {
     /// Searched before, without a find.
     searched: usize,
     version: Version,
+    /// A NUL between frames is a heart-beat (DLX-01).
+    nul_beats: bool,
     dead: bool,
 }
 
@@ -100,8 +102,13 @@ impl Parser {
             octets: Vec::new(),
             searched: 0,
             version: Version::V1_2,
+            nul_beats: false,
             dead: false,
         }
+    }
+
+    pub(crate) fn bear_nul_beats(&mut self) {
+        self.nul_beats = true;
     }
 
     pub(crate) fn set_version(&mut self, version: Version) {
@@ -126,7 +133,7 @@ impl Parser {
             return None;
         }
         match self.octets.first()? {
-            b'\n' => {
+            octet if *octet == b'\n' || (*octet == 0 && self.nul_beats) => {
                 self.octets.drain(..1);
                 self.searched = 0;
                 return Some(Item::Beat);

@@ -205,14 +205,26 @@ fn each_planted_bug_fails_what_names_it_and_nothing_else() {
 /// is wrong with it.
 #[test]
 fn a_profile_knows_its_broker() {
-    let names = ["rabbitmq", "activemq", "artemis", "spring-simple", "emqx"];
+    let names = [
+        "rabbitmq",
+        "activemq",
+        "artemis",
+        "spring-simple",
+        "emqx",
+        "contact-centre",
+    ];
     let wrong = some_at_once(&names, &|name: &&str| {
+        // There, each session needs an identity of its own.
+        let (auth, login) = match *name {
+            "contact-centre" => ("{}", "--login=agent-{uuid}"),
+            _ => (r#"{"basic":{"u":"a-passcode"}}"#, "--login=u"),
+        };
         let scenario = format!(
-            r#"{{"broker":{{"dialect":"{name}","heart-beat":"1000,1000","auth":{{"basic":{{"u":"a-passcode"}}}}}}}}"#
+            r#"{{"broker":{{"dialect":"{name}","heart-beat":"1000,1000","auth":{auth}}}}}"#
         );
         let broker = broker(&scenario);
         let profile = format!("--profile={name}");
-        let mut args = vec!["--login=u", "--passcode=a-passcode", &profile];
+        let mut args = vec![login, "--passcode=a-passcode", &profile];
         if *name == "rabbitmq" {
             args.extend([
                 "--known",
@@ -223,6 +235,50 @@ fn a_profile_knows_its_broker() {
         (!failed.is_empty()).then(|| format!("{name}: {failed:?}"))
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Tokens that end, one session for each identity, NUL beats, `receipt-id`.
+#[test]
+fn what_only_a_contact_centre_does_is_seen() {
+    let cases = [
+        "DLX-401-rebind",
+        "DLX-409",
+        "DLX-NUL-beat",
+        "DLX-receipt-id",
+    ];
+    let asked = |scenario: &str, grade: &str| {
+        let broker = broker(scenario);
+        let folder = Folder::new();
+        let file = folder.path("report.json");
+        let (exit, text) = told(&[
+            "broker",
+            &broker.url(),
+            "DLX-*",
+            "--profile=contact-centre",
+            "--login=agent-{uuid}",
+            "--token-cmd=cat /proc/sys/kernel/random/uuid",
+            "--token-life=4",
+            "--time-scale=2",
+            "--json",
+            &file,
+        ]);
+        let report = folder.json("report.json");
+        let ids: Vec<String> = graded(&report, grade)
+            .iter()
+            .filter_map(|f| f.split(": ").next().map(str::to_owned))
+            .collect();
+        (exit, ids, text)
+    };
+    let auth = r#""heart-beat":"1000,1000","auth":{"bearer":{"ttl":"4s"}}"#;
+    let gateway = format!(r#"{{"broker":{{"dialect":"contact-centre",{auth}}}}}"#);
+    let (exit, ok, text) = asked(&gateway, "OK");
+    assert_eq!(exit, 0, "{text}");
+    assert_eq!(ok, [cases[0], cases[1], cases[3]], "{text}");
+    // A broker by the text does none of it.
+    let plain = format!(r#"{{"broker":{{"on-expiry":"error-close",{auth}}}}}"#);
+    let (exit, failed, text) = asked(&plain, "FAILED");
+    assert_eq!(exit, 1, "{text}");
+    assert_eq!(failed, cases, "{text}");
 }
 
 /// The ids of cases with one of these grades. What is not wanted is asked once

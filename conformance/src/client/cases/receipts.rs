@@ -3,6 +3,7 @@
 use super::verbs::perform;
 use super::{Case, Lab, OK, SECOND, body_is, case, pending};
 use crate::client::conn::written;
+use crate::client::world::Event;
 use crate::grade::{Outcome, Verdict, violated};
 use serde_json::json;
 
@@ -76,7 +77,8 @@ pub(super) const CASES: &[Case] = &[
         let id = pending(lab, &seat.conn, "r1")?;
         seat.conn.send("RECEIPT\nreceipt-id:nosuch\n\n\0");
         seat.conn.send("RECEIPT\n\n\0");
-        if lab.event("receipt", SECOND / 2).is_some() {
+        let own = |e: &Event| e.text("receipt") == Some("r1");
+        if lab.event_where("receipt", SECOND / 2, own).is_some() {
             return Err(Outcome::Failed(
                 "a RECEIPT of another id was taken for r1".to_owned(),
             ));
@@ -85,7 +87,12 @@ pub(super) const CASES: &[Case] = &[
             return Ok(Outcome::Info("it ends the session".to_owned()));
         }
         seat.conn.send(format!("RECEIPT\nreceipt-id:{id}\n\n\0"));
-        is_receipt(lab, "r1")?;
+        if lab.event_where("receipt", lab.due(), own).is_none() {
+            return Err(Outcome::Failed(format!(
+                "the RECEIPT of r1 is not told; it told {}",
+                lab.told()
+            )));
+        }
         body_is(
             &lab.delivered(&seat.conn, seat.message("", "next"))?,
             b"next",
