@@ -2,7 +2,7 @@
 
 use std::str;
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 use super::{
     Command, DecodeErrorKind, DecodeLimits, Layout, LengthFault, Limit, Value, Version,
@@ -23,6 +23,8 @@ pub(super) struct Scan {
     /// Header lines so far.
     count: usize,
     content_length: Option<usize>,
+    /// All octets of the head together, and perhaps a few of the body.
+    seen: u64,
     layout: Layout,
 }
 
@@ -51,6 +53,7 @@ impl Scan {
             line: 0,
             count: 0,
             content_length: None,
+            seen: 0,
             layout: Layout {
                 headers: 0,
                 body: 0,
@@ -125,62 +128,120 @@ impl Scan {
 
     /// Reads lines up to the blank one; returns where that ends, and leaves off
     /// behind it.
+    ///
     fn head(&mut self, octets: &[u8], limits: &DecodeLimits) -> Result<Option<usize>, Fault> {
         let most = limits.header_octets.min(limits.frame);
+        // One octet beyond a limit is enough to see that it is exceeded.
+        let head = &octets[..octets.len().min(most + 1)];
         loop {
-            let end = match memchr2(b'\n', 0, &octets[self.scanned..]) {
-                Some(at) if octets[self.scanned + at] != 0 && self.scanned + at < most => {
-                    self.scanned + at
+            let mut ends = [0; ENDS];
+            let found = self.find_ends(head, &mut ends);
+            for &end in ends.iter().take(found) {
+                let end = end as usize;
+                if end >= most || head[end] == 0 {
+                    return Err(self.bad_end(head, end, limits));
                 }
-                Some(_) | None => match self.line_end(octets, limits)? {
-                    Some(end) => end,
-                    None => return Ok(None),
-                },
-            };
-            let line = trim_cr(&octets[self.line..end]);
-            let at = self.line;
-            self.line = end + 1;
-            self.scanned = end + 1;
-            if self.stage == Stage::Command {
-                if end > LONGEST_LINE {
-                    return Err(fault(DecodeErrorKind::UnknownCommand, 0));
+                if self.take_line(head, end, limits)? {
+                    return Ok(Some(end));
                 }
-                self.take_command(line)?;
-                self.layout.headers = offset(end + 1);
-            } else if line.is_empty() {
-                return Ok(Some(end));
-            } else {
-                self.take_header(line, at, limits)?;
+            }
+            if self.scanned == head.len() {
+                return self.check_head(head.len(), limits).map(|()| None);
             }
         }
     }
 
-    /// The end of a line, looked at with care.
-    #[cold]
-    fn line_end(&mut self, octets: &[u8], limits: &DecodeLimits) -> Result<Option<usize>, Fault> {
-        let found = memchr2(b'\n', 0, &octets[self.scanned..]);
-        let end = found.map_or(octets.len(), |at| self.scanned + at);
-        let head = end + usize::from(found.is_some());
-        if self.stage == Stage::Command && end > LONGEST_LINE {
+    /// Looks for the next line ends and NULs, eight octets at a time, up to a blank
+    /// line or what may be one. Returns how many there are.
+    #[inline]
+    fn find_ends(&mut self, head: &[u8], ends: &mut [u32; ENDS]) -> usize {
+        let (mut at, mut line, mut found) = (self.scanned, self.line, 0);
+        let mut seen = self.seen;
+        let mut words = head[at..].chunks_exact(WORD);
+        loop {
+            let word = match words.next() {
+                Some(word) => word
+                    .first_chunk()
+                    .map_or(0, |word| u64::from_le_bytes(*word)),
+                None if at < head.len() => padded(words.remainder()),
+                None => break,
+            };
+            seen |= word;
+            let mut low = up_to_line_feed(word);
+            while low != 0 {
+                let end = at + low.trailing_zeros() as usize / 8;
+                low &= low - 1;
+                if !matches!(head[end], b'\n' | 0) {
+                    continue;
+                }
+                ends[found % ENDS] = offset(end);
+                found += 1;
+                if end - line < 2 || found == ENDS {
+                    self.seen = seen;
+                    self.scanned = end + 1;
+                    return found;
+                }
+                line = end + 1;
+            }
+            at += WORD;
+        }
+        self.seen = seen;
+        self.scanned = head.len();
+        found
+    }
+
+    /// Takes the line that ends at `end`. Whether it is the blank one.
+    #[inline]
+    fn take_line(
+        &mut self,
+        octets: &[u8],
+        end: usize,
+        limits: &DecodeLimits,
+    ) -> Result<bool, Fault> {
+        let at = self.line;
+        let line = trim_cr(&octets[at..end]);
+        self.line = end + 1;
+        if self.stage == Stage::Command {
+            if end > LONGEST_LINE {
+                return Err(fault(DecodeErrorKind::UnknownCommand, 0));
+            }
+            self.take_command(line)?;
+            self.layout.headers = offset(end + 1);
+        } else if line.is_empty() {
+            return Ok(true);
+        } else {
+            self.take_header(line, at, limits)?;
+        }
+        Ok(false)
+    }
+
+    /// Whether a head of so many octets may still go on.
+    fn check_head(&self, octets: usize, limits: &DecodeLimits) -> Result<(), Fault> {
+        if self.stage == Stage::Command && octets > LONGEST_LINE {
             return Err(fault(DecodeErrorKind::UnknownCommand, 0));
         }
-        if head > limits.header_octets {
+        if octets > limits.header_octets {
             return Err(too_large(Limit::HeaderOctets, limits.header_octets));
         }
-        if head > limits.frame {
+        if octets > limits.frame {
             return Err(too_large(Limit::Frame, limits.frame));
         }
-        self.scanned = end;
-        match found {
-            None => Ok(None),
-            Some(_) if octets[end] != 0 => Ok(Some(end)),
-            Some(_) => {
-                if self.stage == Stage::Command {
-                    self.take_command(&octets[..end])?;
-                }
-                Err(fault(DecodeErrorKind::NulInHeader, end))
-            }
+        Ok(())
+    }
+
+    /// What is wrong with a line that ends with NUL, or beyond a limit.
+    #[cold]
+    fn bad_end(&mut self, octets: &[u8], end: usize, limits: &DecodeLimits) -> Fault {
+        if self.stage == Stage::Command && end > LONGEST_LINE {
+            return fault(DecodeErrorKind::UnknownCommand, 0);
         }
+        let taken = match self.stage {
+            Stage::Command if octets[end] == 0 => self.take_command(&octets[self.line..end]),
+            Stage::Command | Stage::Headers | Stage::BodyToNul | Stage::BodyTo(_) => Ok(()),
+        };
+        let bad = self.check_head(end + 1, limits).and(taken);
+        bad.err()
+            .unwrap_or(fault(DecodeErrorKind::NulInHeader, end))
     }
 
     fn take_command(&mut self, line: &[u8]) -> Result<(), Fault> {
@@ -248,8 +309,7 @@ impl Scan {
         version: Version,
         limits: &DecodeLimits,
     ) -> Result<(), Fault> {
-        // Most heads are ASCII, which is told much faster.
-        if !head.is_ascii() {
+        if self.seen & TOP != 0 {
             if let Err(e) = str::from_utf8(head) {
                 return Err(fault(DecodeErrorKind::NotUtf8, e.valid_up_to()));
             }
@@ -315,6 +375,27 @@ fn fault(kind: DecodeErrorKind, at: usize) -> Fault {
 fn too_large(what: Limit, limit: usize) -> Fault {
     fault(DecodeErrorKind::TooLarge { what, limit }, limit)
 }
+
+/// The last octets of all, and blanks behind them.
+#[cold]
+fn padded(octets: &[u8]) -> u64 {
+    let blanks = EACH * u64::from(b' ');
+    let octets = octets.iter().rev();
+    octets.fold(blanks, |word, octet| word << 8 | u64::from(*octet))
+}
+
+/// The top bit of each octet that is not above LF.
+#[inline]
+fn up_to_line_feed(word: u64) -> u64 {
+    let carries = (word & !TOP) + EACH * u64::from(0x7F - b'\n');
+    !(carries | word) & TOP
+}
+
+/// Line ends found at once; more than most heads have.
+const ENDS: usize = 16;
+const WORD: usize = size_of::<u64>();
+const EACH: u64 = 0x0101_0101_0101_0101;
+const TOP: u64 = EACH * 0x80;
 
 /// Offsets are within the limit on a frame, which fits.
 fn offset(at: usize) -> u32 {
