@@ -45,6 +45,7 @@ mod client;
 mod clock;
 pub mod config;
 pub mod core;
+mod delivery;
 pub mod dialect;
 mod drain;
 mod errand;

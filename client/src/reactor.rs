@@ -1,7 +1,7 @@
 //! The poll loop that joins core and link: the only place that waits.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     io,
     sync::Arc,
     time::{Duration, Instant},
@@ -12,21 +12,19 @@ use mio::{Events, Poll, Token, Waker};
 #[cfg(feature = "spill")]
 use crate::spool::News;
 use crate::{
-    acknowledge::Acknowledger,
     clock,
-    config::{Config, Credentials, Overflow, QueueLimits},
-    core::{Command, Core, Input, Key, Output, Phase, Reply, Ticket, Waiter},
+    config::{Config, Overflow, QueueLimits},
+    core::{Command, Core, Input, Phase, Ticket, Waiter},
+    delivery::Delivery,
     error::{Error, LinkError},
     event::Event,
-    frame::Frame,
-    health::Stall,
     mailbox::{Mailbox, Post, Slot},
-    message::Message,
     net::{Link, LinkEvent, Readiness, Tls, Upgraded, check_headers},
     offload::{Offload, remembered},
-    queue::{Pushed, Queue},
-    sink::Sink,
+    queue::Queue,
 };
+
+mod outputs;
 
 const WAKE: Token = Token(0);
 const LINK: Token = Token(1);
@@ -53,35 +51,14 @@ pub(crate) struct Reactor {
     mailbox: Arc<Mailbox>,
     offload: Offload,
     waiters: BTreeMap<Waiter, Arc<Slot>>,
-    sinks: BTreeMap<Key, Sink>,
+    delivery: Delivery,
+    /// Octets of messages that the core has taken and nobody was handed yet.
+    gathered: usize,
     events: Arc<Queue<Event>>,
-    /// Messages for one subscription, to be handed on together.
-    batch: Batch,
-    /// From the message on for which its queue had no room, what came with it;
-    /// nothing is read meanwhile.
-    parked: VecDeque<Parked>,
-    /// The application ends the client: what still arrives is dropped.
-    closing: bool,
     /// The last turn left work behind: the next one does not wait.
     more: bool,
     /// When it turned last.
     turned: Instant,
-}
-
-#[derive(Default)]
-struct Batch {
-    key: Option<Key>,
-    acknowledger: Option<Arc<dyn Acknowledger>>,
-    messages: VecDeque<Message>,
-    octets: usize,
-}
-
-/// What is for a subscription, in the order in which it came.
-enum Parked {
-    Message(Key, Message),
-    Ended(Key, Option<Error>),
-    /// A step of a drain is done: told after what came before it.
-    Drained(Waiter),
 }
 
 impl Reactor {
@@ -100,6 +77,7 @@ impl Reactor {
             overflow: Overflow::DropOldest,
         };
         let events = Queue::new(limits, Arc::<Mailbox>::clone(&mailbox));
+        let delivery = Delivery::new(Arc::clone(&mailbox));
         let mut core = Core::new(Arc::clone(&config), config.seed, clock::now());
         if let Some(endpoint) = config.remember.as_deref().and_then(remembered) {
             core.prefer(&endpoint);
@@ -115,11 +93,9 @@ impl Reactor {
             mailbox,
             offload: Offload::default(),
             waiters: BTreeMap::new(),
-            sinks: BTreeMap::new(),
+            delivery,
+            gathered: 0,
             events: Arc::new(events),
-            batch: Batch::default(),
-            parked: VecDeque::new(),
-            closing: false,
             more: false,
             turned: clock::now(),
             config,
@@ -140,7 +116,7 @@ impl Reactor {
 
     #[cfg(test)]
     pub(crate) fn subscriptions(&self) -> usize {
-        self.sinks.len()
+        self.delivery.len()
     }
 
     /// Whether the client has ended and everybody has been told.
@@ -264,11 +240,10 @@ impl Reactor {
                     self.waiters.insert(waiter, slot);
                 }
                 if let Some((key, sink)) = sink {
-                    self.sinks.insert(key, sink);
+                    self.delivery.add(key, sink);
                 }
                 if matches!(command, Command::Drain { .. }) {
-                    let outlets = self.sinks.values().map(Sink::outlet);
-                    self.mailbox.set_outlets(outlets.collect());
+                    self.mailbox.set_outlets(self.delivery.outlets());
                 }
                 if matches!(command, Command::Close { .. }) {
                     self.closing(now);
@@ -287,7 +262,10 @@ impl Reactor {
             Post::Region(ticket, answer) => self.feed(now, Input::Region(ticket, answer)),
             Post::Headers(ticket, answer) => self.feed(now, Input::Headers(ticket, answer)),
             #[cfg(feature = "spill")]
-            Post::Spool(News::Dropped(key, messages)) => self.dropped(now, key, messages),
+            Post::Spool(News::Dropped(key, messages)) => {
+                self.delivery.dropped(now, key, messages);
+                self.take_news(now);
+            }
             #[cfg(feature = "spill")]
             Post::Spool(News::Failed {
                 subscription,
@@ -314,9 +292,12 @@ impl Reactor {
             let ticket = *ticket;
             match link.poll(now, self.poll.registry(), may_read) {
                 LinkEvent::Message(octets) => {
+                    self.gathered += octets.len();
                     self.core.handle(now, Input::Message(octets));
-                    self.check_suspended(now);
-                    self.collect(now);
+                    if self.gathered >= BATCH || !self.core.is_quiet() {
+                        self.check_suspended(now);
+                        self.drain(now);
+                    }
                 }
                 LinkEvent::Up(Upgraded { subprotocol, peer }) => {
                     log::info!("WebSocket to {peer} is open, subprotocol {subprotocol:?}");
@@ -344,7 +325,7 @@ impl Reactor {
     /// Whether the link may be read: not while a queue is full, but for
     /// CONNECTED, before which no message can come.
     fn may_read(&self) -> bool {
-        self.parked.is_empty() || self.core.phase() == Phase::Handshaking
+        !self.delivery.is_paused() || self.core.phase() == Phase::Handshaking
     }
 
     /// Any octet is life; so is one that has come to wait while reading is
@@ -414,313 +395,50 @@ impl Reactor {
         if suspended != self.mailbox.is_suspended() {
             // What came before is not suspended.
             self.hand_on(now);
-            self.suspend(now, suspended);
+            self.mailbox.set_suspended(suspended);
+            self.delivery.suspend(now, suspended);
+            self.take_news(now);
         }
     }
 
     /// The end begins: what waited for room is delivered, or dropped, now.
     fn closing(&mut self, now: Instant) {
-        self.closing = true;
-        #[cfg(feature = "spill")]
-        for sink in self.sinks.values() {
-            sink.queue.last_call();
-        }
-        self.unpark(now);
+        self.delivery.close(now);
+        self.take_news(now);
     }
 
     /// Tries again to deliver what was parked, as far as there is room.
     fn unpark(&mut self, now: Instant) {
-        while let Some(parked) = self.parked.pop_front() {
-            match parked {
-                Parked::Message(key, message) => {
-                    let mut one = VecDeque::from([message]);
-                    if let Some(message) = self.deliver(now, key, &mut one) {
-                        self.parked.push_front(Parked::Message(key, message));
-                        return;
-                    }
-                }
-                Parked::Ended(key, cause) => self.end_subscription(key, cause),
-                Parked::Drained(waiter) => self.reply(waiter, Ok(Reply::Drained)),
-            }
-            self.more |= self.parked.is_empty();
+        if self.delivery.is_paused() {
+            self.more |= self.delivery.unpark(now);
+            self.take_news(now);
         }
     }
 
     /// Does all that the core asks for, to the end.
     fn drain(&mut self, now: Instant) {
         loop {
-            self.collect(now);
-            if self.batch.messages.is_empty() {
-                return;
-            }
             self.hand_on(now);
-        }
-    }
-
-    /// Does all that the core asks for, but may keep a batch of messages back.
-    fn collect(&mut self, now: Instant) {
-        loop {
-            while let Some((key, frame)) = self.core.poll_delivery() {
-                let epoch = self.core.epoch();
-                self.message(now, key, epoch, frame);
-            }
             match self.core.poll() {
                 None => return,
-                Some(Output::Deliver { key, epoch, frame }) => self.message(now, key, epoch, frame),
-                Some(output) => {
-                    self.hand_on(now);
-                    self.perform(now, output);
-                }
+                Some(output) => self.perform(now, output),
             }
         }
     }
 
-    fn perform(&mut self, now: Instant, output: Output) {
-        // Whoever learns of the end, from whatever it is, finds that it has come.
-        if self.core.phase() == Phase::Closed {
-            self.refuse_posts();
-        }
-        match output {
-            Output::Deliver { key, epoch, frame } => self.message(now, key, epoch, frame),
-            Output::Reply(waiter, Ok(Reply::Drained)) if !self.parked.is_empty() => {
-                self.parked.push_back(Parked::Drained(waiter));
-            }
-            Output::Reply(waiter, result) => self.reply(waiter, result),
-            Output::Event(event) => {
-                if let Event::Closed { cause } = &event {
-                    self.mailbox.set_cause(cause.clone());
-                    self.closing(now);
-                }
-                self.tell(event);
-            }
-            Output::Ended(key, cause) => {
-                if self.parked.is_empty() {
-                    self.end_subscription(key, cause);
-                } else {
-                    self.parked.push_back(Parked::Ended(key, cause));
-                }
-            }
-            Output::Open { endpoint, ticket } => {
-                log::debug!("connecting to {endpoint}");
-                let registry = self.poll.registry();
-                let config = Arc::clone(&self.config);
-                let link = Link::open(config, endpoint, &self.tls, registry, LINK, now);
-                self.link = Some((ticket, link));
-                self.more = true;
-            }
-            Output::Close { code } => {
-                if let Some((_, link)) = &mut self.link {
-                    link.close(now, code, "");
-                    self.more = true;
-                }
-            }
-            Output::Abort => {
-                self.link = None;
-                self.mailbox.set_epoch(0);
-            }
-            Output::NeedRegion(ticket) => {
-                if let Some(regions) = &self.config.regions {
-                    self.offload.region(&self.mailbox, ticket, regions.clone());
-                }
-            }
-            Output::Remember(endpoint) => {
-                if let Some(file) = &self.config.remember {
-                    self.offload.remember(file.clone(), endpoint.to_string());
-                }
-            }
-            Output::NeedToken(ticket, reason) => {
-                if let Credentials::Token { source, .. } = &self.config.credentials {
-                    self.offload
-                        .token(&self.mailbox, ticket, reason, Arc::clone(source));
-                }
-            }
-            Output::NeedHeaders(ticket, key) => {
-                let makers = self.sinks.get(&key).map(|sink| Arc::clone(&sink.makers));
-                self.offload
-                    .headers(&self.mailbox, ticket, key, makers.unwrap_or_default());
-            }
-            Output::Gap {
-                subscription,
-                since,
-                until,
-            } => self.tell(Event::Gap {
-                subscription,
-                since: clock::wall(now, since),
-                until: clock::wall(now, until),
-            }),
-        }
-    }
-
-    /// Adds a message to the batch of its subscription.
-    fn message(&mut self, now: Instant, key: Key, epoch: u64, frame: Frame) {
-        if self.batch.key != Some(key) || self.batch.octets >= BATCH {
-            self.hand_on(now);
-            let Some(sink) = self.sinks.get(&key) else {
-                return;
-            };
-            self.batch.key = Some(key);
-            self.batch.acknowledger = sink
-                .acknowledges
-                .then(|| Arc::<Mailbox>::clone(&self.mailbox) as Arc<dyn Acknowledger>);
-        }
-        self.batch.octets += frame.len();
-        let acknowledger = self.batch.acknowledger.clone();
-        let message = Message::new(frame, epoch, acknowledger);
-        self.batch.messages.push_back(message);
-    }
-
-    /// Hands the batch on.
+    /// Hands on the messages that the core has.
     fn hand_on(&mut self, now: Instant) {
-        let Some(key) = self.batch.key.take() else {
-            return;
-        };
-        self.batch.octets = 0;
-        let mut messages = std::mem::take(&mut self.batch.messages);
-        if self.parked.is_empty() {
-            if let Some(message) = self.deliver(now, key, &mut messages) {
-                self.parked.push_back(Parked::Message(key, message));
-            }
-        }
-        let parked = messages.drain(..).map(|m| Parked::Message(key, m));
-        self.parked.extend(parked);
-        // Empty, but with the memory that it had.
-        self.batch.messages = messages;
-    }
-
-    /// Puts messages into their queue. If one has to wait for room it is
-    /// returned, and those after it are left.
-    fn deliver(
-        &mut self,
-        now: Instant,
-        key: Key,
-        messages: &mut VecDeque<Message>,
-    ) -> Option<Message> {
-        while let Some(sink) = self.sinks.get_mut(&key) {
-            let (mut dropped, last) = sink.push(messages);
-            let waits = match last {
-                Pushed::Done | Pushed::Dropped(_) => None,
-                Pushed::Ended => {
-                    messages.clear();
-                    None
-                }
-                Pushed::Full(message) if !self.closing => Some(message),
-                Pushed::Full(_) => {
-                    dropped += 1;
-                    None
-                }
-                Pushed::Failed => {
-                    self.dropped(now, key, dropped);
-                    messages.clear();
-                    self.fail(now, key);
-                    return None;
-                }
-            };
-            self.dropped(now, key, dropped);
-            if waits.is_some() || messages.is_empty() {
-                return waits;
-            }
-        }
-        messages.clear();
-        None
-    }
-
-    fn dropped(&mut self, now: Instant, key: Key, messages: u64) {
-        if messages == 0 {
-            return;
-        }
-        self.core.dropped(messages);
-        let Some(sink) = self.sinks.get_mut(&key) else {
-            return;
-        };
-        if let Some(dropped) = sink.dropped(now, messages) {
-            let subscription = sink.id.to_string();
-            self.tell(Event::SlowConsumer {
-                subscription,
-                dropped,
-            });
-        }
-    }
-
-    /// A queue is full whose policy is to fail: the subscription ends.
-    fn fail(&mut self, now: Instant, key: Key) {
-        self.dropped(now, key, 1);
-        if let Some(sink) = self.sinks.get(&key) {
-            let subscription = sink.id.to_string();
-            self.end_subscription(key, Some(Error::Overflow));
-            self.tell(Event::Overflowed { subscription });
-        }
-        let unsubscribe = Command::Unsubscribe {
-            key,
-            headers: Vec::new(),
-            waiter: Waiter::NONE,
-            deadline: now + self.config.timeouts.call,
-        };
-        // What the core has to say is taken up by the drain under way.
-        self.core.handle(now, Input::Command(unsubscribe));
-    }
-
-    /// What waits for a new token, and what it is worth.
-    fn suspend(&mut self, now: Instant, suspended: bool) {
-        self.mailbox.set_suspended(suspended);
-        let suspend = |(key, sink): (&Key, &mut Sink)| (*key, sink.suspend(suspended));
-        let dropped: Vec<_> = self.sinks.iter_mut().map(suspend).collect();
-        for (key, messages) in dropped.into_iter().filter(|(_, messages)| *messages > 0) {
-            self.dropped(now, key, messages);
-        }
-    }
-
-    fn reply(&mut self, waiter: Waiter, mut result: Result<Reply, Error>) {
-        match &mut result {
-            Ok(Reply::Metrics(metrics)) => {
-                metrics.queues = self.sinks.values().map(Sink::depth).collect();
-            }
-            Ok(Reply::Health(health)) if health.connected && !self.parked.is_empty() => {
-                health.stalls.push(Stall::Paused);
-            }
-            Ok(Reply::Health(_) | Reply::Message { .. } | Reply::Done | Reply::Drained)
-            | Err(_) => {}
-        }
-        if let Some(slot) = self.waiters.remove(&waiter) {
-            slot.put(result);
-        }
-    }
-
-    fn tell(&mut self, event: Event) {
-        let last = matches!(event, Event::Closed { .. });
-        log::info!("{event:?}");
-        self.events.push(event, 0, false);
-        if last {
-            self.end();
-        }
-    }
-
-    /// A subscription is over: what was dropped is told, and its queue ends.
-    fn end_subscription(&mut self, key: Key, cause: Option<Error>) {
-        let Some(mut sink) = self.sinks.remove(&key) else {
-            return;
-        };
-        if let Some(cause) = cause {
-            sink.fate.set(cause).ok();
-        }
-        if let Some(dropped) = sink.untold() {
-            let subscription = sink.id.to_string();
-            self.tell(Event::SlowConsumer {
-                subscription,
-                dropped,
-            });
-        }
-        if sink.owned {
-            sink.queue.end();
-        }
+        self.gathered = 0;
+        let epoch = self.core.epoch();
+        self.delivery.deliver(now, epoch, self.core.deliveries());
+        self.take_news(now);
     }
 
     /// Everybody who waits is answered, every queue ends, nothing is posted any more.
     fn end(&mut self) {
         self.events.end();
         self.refuse_posts();
-        for sink in std::mem::take(&mut self.sinks).into_values() {
-            sink.queue.end();
-        }
+        self.delivery.end();
     }
 
     fn refuse_posts(&self) {

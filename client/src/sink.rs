@@ -1,7 +1,6 @@
 //! Where a subscription delivers.
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -76,14 +75,17 @@ impl Sink {
         }
     }
 
-    /// Adds messages, oldest first, as far as the queue takes them. Returns how
-    /// many were dropped, and what became of the last that was taken.
-    pub(crate) fn push(&self, messages: &mut VecDeque<Message>) -> (u64, Pushed<Message>) {
+    /// Adds messages until there is no `next` or the queue takes no more. Returns
+    /// how many were dropped, and what became of the last.
+    pub(crate) fn push(
+        &self,
+        next: &mut impl FnMut() -> Option<Message>,
+    ) -> (u64, Pushed<Message>) {
         let mut keep = false;
         if self.suspended {
             match self.priority {
                 Priority::Expendable => {
-                    let dropped = messages.drain(..).count() as u64;
+                    let dropped = std::iter::from_fn(next).count() as u64;
                     return (dropped, Pushed::Done);
                 }
                 Priority::Critical => keep = true,
@@ -91,7 +93,7 @@ impl Sink {
             }
         }
         let size = |message: &Message| message.frame().len();
-        self.queue.push_all(messages, size, keep)
+        self.queue.push_all(next, size, keep)
     }
 
     /// The session is suspended, or is not any more. Returns how many messages

@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["message"],
     &["sink", "spool"],
     &["mailbox"],
-    &["offload"],
+    &["delivery", "offload"],
     &["reactor"],
     API,
     &["lib"],

@@ -106,8 +106,49 @@ fn accept(
     Ok(response)
 }
 
+/// Writes once for all that was answered to one read.
+struct Gathering<S> {
+    stream: S,
+    out: Vec<u8>,
+}
+
+impl<S: Write> Gathering<S> {
+    fn let_go(&mut self) -> std::io::Result<()> {
+        self.stream.write_all(&self.out)?;
+        self.out.clear();
+        self.stream.flush()
+    }
+}
+
+impl<S: Read + Write> Read for Gathering<S> {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        if !self.out.is_empty() {
+            self.let_go()?;
+        }
+        self.stream.read(room)
+    }
+}
+
+impl<S: Write> Write for Gathering<S> {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.out.extend_from_slice(octets);
+        if self.out.len() > 32 << 10 {
+            self.let_go()?;
+        }
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// One connection. Ends with it; whatever goes wrong ends it.
 fn converse<S: Read + Write>(stream: S) {
+    let stream = Gathering {
+        stream,
+        out: Vec::new(),
+    };
     let Ok(mut ws) = tungstenite::accept_hdr(stream, accept) else {
         return;
     };
@@ -118,6 +159,7 @@ fn converse<S: Read + Write>(stream: S) {
             Message::Binary(data) => data,
             Message::Close(_) => {
                 ws.flush().ok();
+                ws.get_mut().let_go().ok();
                 return;
             }
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
@@ -194,10 +236,8 @@ fn blast(
              content-length:{size}\n\n{body}\0"
         );
         text(frame.as_bytes(), &mut chunk);
-        if chunk.len() > 32 << 10 || nth + 1 == count {
-            out.write_all(&chunk)?;
-            chunk.clear();
-        }
+        out.write_all(&chunk)?;
+        chunk.clear();
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ mod headers;
 mod health;
 mod heartbeat;
 mod io;
+mod loss;
 mod operations;
 mod outbox;
 mod phase;
@@ -237,7 +238,7 @@ impl Core {
     /// The next thing to do. Changes after `handle` and `poll_transmit`: a frame
     /// that may not leave any more is answered there.
     pub fn poll(&mut self) -> Option<Output> {
-        match self.poll_delivery() {
+        match self.deliveries.pop_front() {
             Some((key, frame)) => Some(Output::Deliver {
                 key,
                 epoch: self.epoch,
@@ -247,9 +248,16 @@ impl Core {
         }
     }
 
-    /// As [`poll`](Self::poll), if that would be a message of the present connection.
-    pub fn poll_delivery(&mut self) -> Option<(Key, Frame)> {
-        self.deliveries.pop_front()
+    /// Messages of the present connection: what [`poll`](Self::poll) gives before
+    /// all else, to be taken together.
+    pub fn deliveries(&mut self) -> &mut VecDeque<(Key, Frame)> {
+        &mut self.deliveries
+    }
+
+    /// Whether [`poll`](Self::poll) has nothing but deliveries. Changes as `poll` does.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.outputs.is_empty()
     }
 
     fn deliver_to(&mut self, key: Key, frame: Frame) {

@@ -11,7 +11,6 @@ mod work;
 pub(crate) use work::{DiskLimits, Evict, Left, Load, Outcome, Parting, Work};
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -134,12 +133,11 @@ impl<T: Item + Clone> Queue<T> {
         pushed
     }
 
-    /// As [`push`](Self::push) for each, oldest first, at once: until all are in
-    /// or one is not. Returns how many were dropped, and what became of the last
-    /// that was taken from `items`.
+    /// As [`push`](Self::push) for each, at once: until there is no `next` or one
+    /// is not let in. Returns how many were dropped, and what became of the last.
     pub(crate) fn push_all(
         &self,
-        items: &mut VecDeque<T>,
+        next: &mut impl FnMut() -> Option<T>,
         size: impl Fn(&T) -> usize,
         keep: bool,
     ) -> (u64, Pushed<T>) {
@@ -147,7 +145,7 @@ impl<T: Item + Clone> Queue<T> {
         let state = &mut *guard;
         let (mut added, mut dropped) = (0_u32, 0);
         let mut last = Pushed::Done;
-        while let Some(item) = items.pop_front() {
+        while let Some(item) = next() {
             if state.ended {
                 last = Pushed::Ended;
                 break;
