@@ -11,7 +11,7 @@ use crate::{
     clock,
     config::{Builder, Config},
     core::{Command, Phase, Reply},
-    error::{Error, LinkError, Stage},
+    error::{Error, LinkError, Misuse, Stage},
     event::Event,
     handle::{Handle, User},
     health::Health,
@@ -287,24 +287,30 @@ impl Client {
         Arc::clone(&self.inbox)
     }
 
-    /// Hands over a command that nobody waits for, and lets it leave: at once,
-    /// or when enough has been gathered for one write.
+    /// Hands over a frame that nobody waits for, and lets it leave: at once, or
+    /// when enough has been gathered for one write.
     pub(crate) fn submit(
         &mut self,
-        timeout: Duration,
-        command: Command,
+        now: Instant,
+        deadline: Instant,
+        post: Post,
         buffered: bool,
     ) -> Result<(), Error> {
-        let Command::Publish(outgoing) = &command else {
-            return self
-                .mailbox()
-                .post(Post::of(command), clock::after(timeout));
-        };
-        let size = outgoing.octets.len();
-        self.make_room(size, outgoing.deadline)?;
-        let now = clock::now();
-        self.reactor.accept(now, command);
+        let size = post.frame_size();
+        let now = self.make_room(now, size, deadline)?;
+        self.reactor.accept(now, post);
         self.gather(now, size, buffered)
+    }
+
+    /// Whether a frame of `size` octets may be handed over without a detour.
+    pub(crate) fn has_room(&self, size: usize) -> bool {
+        size > 0 && self.reactor.has_room(size)
+    }
+
+    /// Hands over a frame whose answer is waited for elsewhere; it leaves with the
+    /// next turn.
+    pub(crate) fn accept(&mut self, now: Instant, post: Post) {
+        self.reactor.accept(now, post);
     }
 
     /// A frame of so many octets was handed over: lets it leave now, or later
@@ -324,17 +330,29 @@ impl Client {
     }
 
     /// Turns until a frame of `size` octets may enter and nothing is before it.
-    pub(crate) fn make_room(&mut self, size: usize, deadline: Instant) -> Result<(), Error> {
+    /// Returns what time it is then.
+    pub(crate) fn make_room(
+        &mut self,
+        mut now: Instant,
+        size: usize,
+        deadline: Instant,
+    ) -> Result<Instant, Error> {
+        let limit = self.mailbox().config.limits.outbox;
+        if size > limit {
+            return Err(Misuse::TooLarge { size, limit }.into());
+        }
         while !self.reactor.has_room(size) {
-            if deadline <= clock::now() {
+            now = clock::now();
+            if deadline <= now {
                 return Err(Error::Timeout(Stage::Outbox));
             }
             self.turn_until(Some(deadline))?;
+            now = clock::now();
         }
         if self.reactor.is_done() {
             return Err(self.mailbox().verdict());
         }
-        Ok(())
+        Ok(now)
     }
 
     /// Turns the reactor until a call is answered. The core does so by the

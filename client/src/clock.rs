@@ -13,7 +13,12 @@ pub(crate) fn now() -> Instant {
 
 /// So long from now, at most [`FOREVER`].
 pub(crate) fn after(delay: Duration) -> Instant {
-    now() + delay.min(FOREVER)
+    later(now(), delay)
+}
+
+/// So long from a moment on, at most [`FOREVER`].
+pub(crate) fn later(moment: Instant, delay: Duration) -> Instant {
+    moment + delay.min(FOREVER)
 }
 
 /// Ten years. Longer waits are cut to it, so that no sum of a time and a few

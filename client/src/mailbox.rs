@@ -53,6 +53,11 @@ impl Post {
             sink: None,
         }
     }
+
+    /// How much room it needs in the outbox.
+    pub(crate) fn frame_size(&self) -> usize {
+        size(self)
+    }
 }
 
 /// What handles share with their reactor.
@@ -62,8 +67,10 @@ pub(crate) struct Mailbox {
     /// How many posts the lane holds, for those who only look.
     waiting: AtomicUsize,
     room: Condvar,
-    /// Whether a wake-up is under way that has not been taken yet.
-    armed: AtomicBool,
+    /// Whether something was posted since the reactor looked last.
+    called: AtomicBool,
+    /// Whether the reactor would not see that by itself.
+    asleep: AtomicBool,
     waker: mio::Waker,
     receipts: AtomicU64,
     waiters: AtomicU64,
@@ -134,7 +141,8 @@ impl Mailbox {
             }),
             waiting: AtomicUsize::new(0),
             room: Condvar::new(),
-            armed: AtomicBool::new(false),
+            called: AtomicBool::new(false),
+            asleep: AtomicBool::new(true),
             waker,
             receipts: AtomicU64::new(1),
             waiters: AtomicU64::new(1),
@@ -234,6 +242,17 @@ impl Mailbox {
         sink: Option<(Key, Sink)>,
         command: impl FnOnce(Waiter) -> Command,
     ) -> Result<Arc<Slot>, Error> {
+        let (post, slot) = self.question(sink, command);
+        self.post(post, deadline)?;
+        Ok(slot)
+    }
+
+    /// A command that is not posted yet, and where its answer will appear.
+    pub(crate) fn question(
+        &self,
+        sink: Option<(Key, Sink)>,
+        command: impl FnOnce(Waiter) -> Command,
+    ) -> (Post, Arc<Slot>) {
         let slot = Arc::new(Slot::default());
         let waiter = Waiter(self.waiters.fetch_add(1, Ordering::Relaxed));
         let post = Post::Command {
@@ -241,32 +260,32 @@ impl Mailbox {
             slot: Some(Arc::clone(&slot)),
             sink,
         };
-        self.post(post, deadline)?;
-        Ok(slot)
+        (post, slot)
     }
 
-    /// Takes the oldest post if the core has room for it.
-    pub(crate) fn take(&self, fits: impl Fn(usize) -> bool) -> Option<Post> {
+    /// Takes the oldest posts for which the core has room: for so many frames of
+    /// so many octets.
+    pub(crate) fn take(&self, posts: &mut VecDeque<Post>, fits: impl Fn(usize, usize) -> bool) {
         if self.is_empty() {
-            return None;
+            return;
         }
         let mut lane = self.lock();
-        if let Some(post) = lane.urgent.pop_front() {
-            self.count(&lane);
-            return Some(post);
+        posts.append(&mut lane.urgent);
+        let (mut frames, mut octets) = (0, 0);
+        while let Some(size) = lane.posts.front().map(size) {
+            if size > 0 && !lane.closing && !fits(frames + 1, octets + size) {
+                break;
+            }
+            frames += usize::from(size > 0);
+            octets += size;
+            posts.extend(lane.posts.pop_front());
         }
-        let octets = size(lane.posts.front()?);
-        if octets > 0 && !lane.closing && !fits(octets) {
-            return None;
-        }
-        let post = lane.posts.pop_front()?;
         lane.octets -= octets;
         self.count(&lane);
         drop(lane);
         if octets > 0 {
             self.room.notify_all();
         }
-        Some(post)
     }
 
     /// Whether no frame waits for room in the outbox.
@@ -295,9 +314,18 @@ impl Mailbox {
             || front.is_some_and(|octets| octets == 0 || lane.closing || fits(octets))
     }
 
-    /// To be called before the lane is drained, so that no wake-up is lost.
-    pub(crate) fn disarm(&self) {
-        self.armed.store(false, Ordering::SeqCst);
+    /// The reactor looks at everything after this: no wake-up is needed before it
+    /// [dozes](Self::doze).
+    pub(crate) fn rise(&self) {
+        self.asleep.store(false, Ordering::SeqCst);
+        self.called.store(false, Ordering::SeqCst);
+    }
+
+    /// From now on the reactor is to be woken. Whether it was called since it
+    /// [rose](Self::rise), and must look again.
+    pub(crate) fn doze(&self) -> bool {
+        self.asleep.store(true, Ordering::SeqCst);
+        self.called.load(Ordering::SeqCst)
     }
 
     /// Nothing is posted any more. Returns what was there.
@@ -395,7 +423,8 @@ impl Mailbox {
     }
 
     fn wake(&self) {
-        if !self.armed.swap(true, Ordering::SeqCst) {
+        self.called.store(true, Ordering::SeqCst);
+        if self.asleep.swap(false, Ordering::SeqCst) {
             if let Err(e) = self.waker.wake() {
                 log::error!("cannot wake the reactor: {e}");
             }

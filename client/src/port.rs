@@ -1,7 +1,10 @@
 //! The two ways in: the client that turns its own reactor, and a handle to one
 //! that another thread turns.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     client::Client,
@@ -50,7 +53,8 @@ impl Port<'_> {
         sink: Option<(Key, Sink)>,
         command: impl FnOnce(Waiter) -> Command,
     ) -> Result<Reply, Error> {
-        self.begin(timeout, sink, command)
+        let now = clock::now();
+        self.begin(now, clock::later(now, timeout), sink, command)
             .and_then(|slot| self.wait(&slot, timeout))
     }
 
@@ -62,16 +66,24 @@ impl Port<'_> {
         }
     }
 
-    /// Makes a call; its answer will appear in the slot. `timeout` is for room in
-    /// the outbox.
+    /// Makes a call; its answer will appear in the slot. Until the deadline it may
+    /// wait for room in the outbox.
     pub(crate) fn begin(
         &mut self,
-        timeout: Duration,
+        now: Instant,
+        deadline: Instant,
         sink: Option<(Key, Sink)>,
         command: impl FnOnce(Waiter) -> Command,
     ) -> Result<Arc<Slot>, Error> {
         self.check_thread()?;
-        self.mailbox().ask(clock::after(timeout), sink, command)
+        let (post, slot) = self.mailbox().question(sink, command);
+        match self {
+            Self::Client(client) if client.has_room(post.frame_size()) => client.accept(now, post),
+            Self::Client(_) | Self::Handle(_) => {
+                self.mailbox().post(post, deadline)?;
+            }
+        }
+        Ok(slot)
     }
 
     pub(crate) fn wait(&mut self, slot: &Arc<Slot>, timeout: Duration) -> Result<Reply, Error> {
@@ -83,11 +95,17 @@ impl Port<'_> {
         }
     }
 
-    /// A client that turns its own reactor makes the room that it needs; others wait.
-    pub(crate) fn make_room(&mut self, timeout: Duration, size: usize) -> Result<(), Error> {
+    /// A client that turns its own reactor makes the room that it needs; others
+    /// wait. Returns what time it is then.
+    pub(crate) fn make_room(
+        &mut self,
+        now: Instant,
+        deadline: Instant,
+        size: usize,
+    ) -> Result<Instant, Error> {
         match self {
-            Self::Client(client) => client.make_room(size, clock::after(timeout)),
-            Self::Handle(_) => Ok(()),
+            Self::Client(client) => client.make_room(now, size, deadline),
+            Self::Handle(_) => Ok(now),
         }
     }
 
@@ -98,9 +116,14 @@ impl Port<'_> {
 
     /// Lets a frame of `size` octets that was handed over leave, as far as that
     /// needs no waiting; `buffered`: it may do so later, with others.
-    pub(crate) fn gather(&mut self, size: usize, buffered: bool) -> Result<(), Error> {
+    pub(crate) fn gather(
+        &mut self,
+        now: Instant,
+        size: usize,
+        buffered: bool,
+    ) -> Result<(), Error> {
         match self {
-            Self::Client(client) => client.gather(clock::now(), size, buffered),
+            Self::Client(client) => client.gather(now, size, buffered),
             Self::Handle(_) => Ok(()),
         }
     }
@@ -109,15 +132,15 @@ impl Port<'_> {
     /// own reactor need not do so at once.
     pub(crate) fn post(
         &mut self,
-        timeout: Duration,
+        now: Instant,
+        deadline: Instant,
         command: Command,
         buffered: bool,
     ) -> Result<(), Error> {
+        let post = Post::of(command);
         match self {
-            Self::Client(client) => client.submit(timeout, command, buffered),
-            Self::Handle(handle) => handle
-                .mailbox()
-                .post(Post::of(command), clock::after(timeout)),
+            Self::Client(client) => client.submit(now, deadline, post, buffered),
+            Self::Handle(handle) => handle.mailbox().post(post, deadline),
         }
     }
 }

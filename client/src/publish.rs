@@ -7,7 +7,7 @@ use std::{
     fmt,
     hash::{BuildHasher, RandomState},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
@@ -105,7 +105,11 @@ impl<'a> Publish<'a> {
     }
 
     /// Let the frame leave with the next turn of the reactor, together with
-    /// others, instead of at once. Has no effect through a
+    /// others, instead of at once: when 32 KiB have gathered, or when the client is
+    /// turned by [`recv`](crate::Client::recv), [`turn`](crate::Client::turn),
+    /// [`confirm`](crate::Client::confirm) or any other call that waits. That holds
+    /// for [`begin`](Self::begin), too: no RECEIPT comes before the frame has left,
+    /// and the time for it runs. Has no effect through a
     /// [`Handle`](crate::Handle), whose reactor does that anyway.
     pub fn buffered(mut self) -> Self {
         self.buffered = true;
@@ -128,16 +132,16 @@ impl<'a> Publish<'a> {
     /// ERROR, [`Error::Lost`] if the connection ended before the RECEIPT,
     /// [`Error::Closed`] after the end.
     pub fn publish(mut self) -> Result<(), Error> {
-        let timeout = self.patience();
+        let now = clock::now();
+        let outgoing = self.encode(now)?;
+        let (size, deadline) = (outgoing.octets.len(), outgoing.deadline);
+        let now = self.port.make_room(now, deadline, size)?;
         if self.receipt {
-            let outgoing = self.encode()?;
-            self.port.make_room(timeout, outgoing.octets.len())?;
             let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
-            return self.port.call(timeout, None, call).map(drop);
+            return self.port.call(self.patience(), None, call).map(drop);
         }
-        let outgoing = self.encode()?;
-        self.port
-            .post(timeout, Command::Publish(outgoing), self.buffered)
+        let publish = Command::Publish(outgoing);
+        self.port.post(now, deadline, publish, self.buffered)
     }
 
     /// Hands the frame over if that needs no waiting, neither for a new token nor
@@ -154,17 +158,16 @@ impl<'a> Publish<'a> {
         if self.port.is_suspended() {
             return Err(Error::Suspended);
         }
-        let timeout = self.patience();
-        let outgoing = self.encode()?;
-        self.port.make_room(Duration::ZERO, outgoing.octets.len())?;
+        let now = clock::now();
+        let outgoing = self.encode(now)?;
+        self.port.make_room(now, now, outgoing.octets.len())?;
         if self.receipt {
-            let slot = self.port.begin(Duration::ZERO, None, |waiter| {
-                Command::Publish(Outgoing { waiter, ..outgoing })
-            })?;
-            return self.port.wait(&slot, timeout).map(drop);
+            let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
+            let slot = self.port.begin(now, now, None, call)?;
+            return self.port.wait(&slot, self.patience()).map(drop);
         }
         let publish = Command::Publish(outgoing);
-        self.port.post(Duration::ZERO, publish, self.buffered)
+        self.port.post(now, now, publish, self.buffered)
     }
 
     /// Hands the frame over with a receipt and does not wait for it: for many
@@ -194,13 +197,14 @@ impl<'a> Publish<'a> {
 
     fn start(&mut self) -> Result<(u64, Pending), Error> {
         let timeout = self.patience();
-        let outgoing = self.encode()?;
+        let now = clock::now();
+        let outgoing = self.encode(now)?;
         let id = outgoing.receipt.unwrap_or_default();
-        let size = outgoing.octets.len();
-        self.port.make_room(timeout, size)?;
+        let (size, deadline) = (outgoing.octets.len(), outgoing.deadline);
+        let now = self.port.make_room(now, deadline, size)?;
         let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
-        let slot = self.port.begin(timeout, None, call)?;
-        self.port.gather(size, self.buffered)?;
+        let slot = self.port.begin(now, deadline, None, call)?;
+        self.port.gather(now, size, self.buffered)?;
         let user = self.port.user();
         Ok((
             id,
@@ -217,7 +221,7 @@ impl<'a> Publish<'a> {
             .unwrap_or(self.port.mailbox().config.timeouts.call)
     }
 
-    fn encode(&self) -> Result<Outgoing, Error> {
+    fn encode(&self, now: Instant) -> Result<Outgoing, Error> {
         if self.destination.is_empty() {
             return Err(Misuse::NoDestination.into());
         }
@@ -235,7 +239,7 @@ impl<'a> Publish<'a> {
             needs,
             receipt,
             waiter: Waiter::NONE,
-            deadline: clock::after(self.patience()),
+            deadline: clock::later(now, self.patience()),
             replay: self.replay && self.transaction.is_none(),
             epoch: None,
             transaction: self.transaction.map(|id| (id, TransactionStep::Within)),

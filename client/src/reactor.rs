@@ -1,7 +1,7 @@
 //! The poll loop that joins core and link: the only place that waits.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io,
     sync::Arc,
     time::{Duration, Instant},
@@ -49,6 +49,8 @@ pub(crate) struct Reactor {
     /// Octets that waited in the socket when it was looked at last while paused.
     waiting: usize,
     mailbox: Arc<Mailbox>,
+    /// What was taken from the mailbox and not looked at yet.
+    posts: VecDeque<Post>,
     offload: Offload,
     waiters: BTreeMap<Waiter, Arc<Slot>>,
     delivery: Delivery,
@@ -91,6 +93,7 @@ impl Reactor {
             heard: 0,
             waiting: 0,
             mailbox,
+            posts: VecDeque::new(),
             offload: Offload::default(),
             waiters: BTreeMap::new(),
             delivery,
@@ -127,16 +130,16 @@ impl Reactor {
     /// Whether a frame of `size` octets may be handed in now.
     /// What was posted before comes first.
     pub(crate) fn has_room(&self, size: usize) -> bool {
-        self.core.has_room(size) && self.mailbox.is_empty_of_frames()
+        self.core.has_room(1, size) && self.mailbox.is_empty_of_frames()
     }
 
-    /// Takes a command that nobody waits for, on the thread that turns the
-    /// reactor; what was posted before goes first.
-    pub(crate) fn accept(&mut self, now: Instant, command: Command) {
+    /// Takes a post on the thread that turns the reactor; what was posted before
+    /// goes first.
+    pub(crate) fn accept(&mut self, now: Instant, post: Post) {
         if !self.mailbox.is_empty() {
             self.drain_mailbox(now);
         }
-        self.feed(now, Input::Command(command));
+        self.take_post(now, post);
         self.more = true;
     }
 
@@ -204,6 +207,8 @@ impl Reactor {
 
     /// Does everything that can be done without waiting.
     pub(crate) fn progress(&mut self, now: Instant) {
+        // Before anything is looked at, so that no wake-up is lost.
+        self.mailbox.rise();
         self.unpark(now);
         self.read(now);
         self.drain_mailbox(now);
@@ -214,19 +219,25 @@ impl Reactor {
         self.write(now);
         // What has left has made room.
         let core = &self.core;
-        self.more |= self.mailbox.is_ready(|octets| core.has_room(octets));
+        self.more |= self.mailbox.is_ready(|octets| core.has_room(1, octets));
+        self.more |= self.mailbox.doze();
     }
 
     fn drain_mailbox(&mut self, now: Instant) {
-        // Before the lane is drained, so that no wake-up is lost.
-        self.mailbox.disarm();
+        let mut posts = std::mem::take(&mut self.posts);
         loop {
             let core = &self.core;
-            let Some(post) = self.mailbox.take(|octets| core.has_room(octets)) else {
-                return;
-            };
-            self.take_post(now, post);
+            self.mailbox
+                .take(&mut posts, |frames, octets| core.has_room(frames, octets));
+            if posts.is_empty() {
+                break;
+            }
+            for post in posts.drain(..) {
+                self.take_post(now, post);
+            }
         }
+        // Empty, but with the memory that it had.
+        self.posts = posts;
     }
 
     fn take_post(&mut self, now: Instant, post: Post) {

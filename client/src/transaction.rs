@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
+    clock,
     core::{Command, Outgoing, TransactionStep},
     error::Error,
     frame,
@@ -27,8 +28,7 @@ impl<'a> Transaction<'a> {
         let id = port.mailbox().transaction();
         let step = TransactionStep::Begin;
         let begin = encode_transaction(&port, frame::Command::Begin, id, step, false)?;
-        let timeout = port.mailbox().config.timeouts.call;
-        port.post(timeout, Command::Publish(begin), false)?;
+        port.post(clock::now(), begin.deadline, Command::Publish(begin), false)?;
         Ok(Self {
             port,
             id,
@@ -91,10 +91,13 @@ impl Drop for Transaction<'_> {
         }
         let step = TransactionStep::End;
         let (id, command) = (self.id, frame::Command::Abort);
-        let timeout = self.port.mailbox().config.timeouts.call;
         let aborted = encode_transaction(&self.port, command, id, step, false)
             .map_err(Error::from)
-            .and_then(|abort| self.port.post(timeout, Command::Publish(abort), false));
+            .and_then(|abort| {
+                let deadline = abort.deadline;
+                let abort = Command::Publish(abort);
+                self.port.post(clock::now(), deadline, abort, false)
+            });
         if let Err(e) = aborted {
             log::debug!("a transaction could not be aborted: {e}");
         }

@@ -51,6 +51,34 @@ fn one_that_finds_its_messages_in_the_inbox_beats_all_the_same() {
     assert_eq!(client.metrics().unwrap().connections, 1);
 }
 
+/// The socket is writable again before the poller was asked to tell of it.
+#[test]
+fn what_waits_behind_messages_that_fill_the_socket_leaves_too() {
+    let broker = broker();
+    let mut client = client(&broker)
+        .heart_beat(Duration::ZERO, Duration::ZERO)
+        .connect()
+        .unwrap();
+    let large = vec![b'x'; 3 << 20];
+    for _ in 0..4 {
+        client
+            .send("/topic/a")
+            .body(&large)
+            .buffered()
+            .publish()
+            .unwrap();
+    }
+    let last = client.send("/topic/a").body("last").receipt().timeout(SOON);
+    last.publish().unwrap();
+    let handle = client.spawn().unwrap();
+    for _ in 0..4 {
+        handle.send("/topic/a").body(&large).publish().unwrap();
+    }
+    let last = handle.send("/topic/a").body("last").receipt().timeout(SOON);
+    last.publish().unwrap();
+    handle.close().unwrap();
+}
+
 #[test]
 fn a_buffered_frame_leaves_when_the_caller_waits() {
     let broker = broker();

@@ -300,12 +300,13 @@ impl Core {
         self.version
     }
 
-    /// Whether a frame of `size` octets may be published now. Changes after
-    /// `handle` and `poll_transmit`.
+    /// Whether so many frames, together of `size` octets, may be published now.
+    /// Changes after `handle` and `poll_transmit`.
     #[must_use]
-    pub fn has_room(&self, size: usize) -> bool {
+    pub fn has_room(&self, frames: usize, size: usize) -> bool {
         let held = self.operations.octets() + self.requests.octets();
-        self.outbox.has_room(size, held) && self.operations.len() < self.config.limits.operations
+        self.outbox.has_room(frames, size, held)
+            && self.operations.len() + frames <= self.config.limits.operations
     }
 
     /// Begins with this endpoint, as it prints itself, if it is one of those given.

@@ -67,6 +67,8 @@ pub(super) struct Operations {
     sent: usize,
     /// How many are requests.
     requests: usize,
+    /// How many are SUBSCRIBEs.
+    subscribes: usize,
 }
 
 impl Operation {
@@ -78,6 +80,10 @@ impl Operation {
     /// Whether it waits for a reply.
     pub(super) fn asks(&self) -> bool {
         matches!(self.kind, Kind::Request(_))
+    }
+
+    fn subscribes(&self) -> bool {
+        matches!(self.kind, Kind::Subscribe(_))
     }
 
     /// When the frame left whose RECEIPT is awaited.
@@ -115,6 +121,7 @@ impl Operations {
         self.held += operation.held();
         self.sent += usize::from(operation.sent.is_some());
         self.requests += usize::from(operation.asks());
+        self.subscribes += usize::from(operation.subscribes());
         self.waiting.insert(id, operation);
     }
 
@@ -123,6 +130,7 @@ impl Operations {
         self.held -= operation.held();
         self.sent -= usize::from(operation.sent.is_some());
         self.requests -= usize::from(operation.asks());
+        self.subscribes -= usize::from(operation.subscribes());
         Some(operation)
     }
 
@@ -169,9 +177,7 @@ impl Operations {
 
     /// Whether the RECEIPT of some SUBSCRIBE is awaited.
     pub(super) fn awaits_subscribe(&self) -> bool {
-        self.waiting
-            .values()
-            .any(|o| matches!(o.kind, Kind::Subscribe(_)))
+        self.subscribes > 0
     }
 
     /// The connection is gone, and with it what its RECEIPTs promised of replies.

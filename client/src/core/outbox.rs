@@ -64,12 +64,14 @@ impl Outbox {
         }
     }
 
-    /// Whether a frame of `size` octets may enter now, beside `held` octets that
-    /// have left but may come back. One may always enter if there are none.
-    pub(super) fn has_room(&self, size: usize, held: usize) -> bool {
+    /// Whether so many frames, together of `size` octets, may enter now, beside
+    /// `held` octets that have left but may come back. One may always enter if
+    /// there are none.
+    pub(super) fn has_room(&self, frames: usize, size: usize, held: usize) -> bool {
         let octets = self.octets.saturating_add(held);
-        self.lane.len() < self.max_entries
-            && (octets == 0 || octets.saturating_add(size) <= self.max_octets)
+        let is_first = octets == 0 && frames <= 1;
+        self.lane.len() + frames <= self.max_entries
+            && (is_first || octets.saturating_add(size) <= self.max_octets)
     }
 
     /// How many entries of the application wait.

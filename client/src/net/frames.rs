@@ -57,23 +57,25 @@ const LONGEST_HEADER: usize = 14;
 
 /// RFC 6455 §5.3.
 fn apply(mask: [u8; 4], octets: &mut [u8]) {
-    let word = u32::from_ne_bytes(mask);
-    let wide = (u128::from(word) << 96)
-        | (u128::from(word) << 64)
-        | (u128::from(word) << 32)
-        | u128::from(word);
+    let mut wide = [0; WIDE];
+    for (nth, octet) in wide.iter_mut().enumerate() {
+        *octet = mask[nth % 4];
+    }
     let mut chunks = octets.chunks_exact_mut(WIDE);
     for chunk in &mut chunks {
-        let mut lanes = [0; WIDE];
-        lanes.copy_from_slice(chunk);
-        chunk.copy_from_slice(&(u128::from_ne_bytes(lanes) ^ wide).to_ne_bytes());
+        if let Some(chunk) = chunk.first_chunk_mut::<WIDE>() {
+            for (octet, mask) in chunk.iter_mut().zip(&wide) {
+                *octet ^= mask;
+            }
+        }
     }
-    for (octet, mask) in chunks.into_remainder().iter_mut().zip(mask.iter().cycle()) {
+    for (octet, mask) in chunks.into_remainder().iter_mut().zip(&wide) {
         *octet ^= mask;
     }
 }
 
-const WIDE: usize = size_of::<u128>();
+/// A few registers of any processor; a multiple of the mask's length.
+const WIDE: usize = 32;
 
 #[cfg(test)]
 mod tests {

@@ -94,14 +94,14 @@ fn frames_that_wait_too_long_free_their_room_while_there_is_no_connection() {
     let silent = p.send(Send::new(&"x".repeat(400)).silent().within(secs(10)));
     let told = p.send(Send::new(&"x".repeat(400)).within(secs(20)));
     assert_eq!(silent, Waiter::NONE);
-    assert!(!p.core.has_room(400));
+    assert!(!p.core.has_room(1, 400));
     p.pass(secs(11));
     assert_eq!(p.count(|e| matches!(e, Event::Expired { frames: 1 })), 1);
-    assert!(p.core.has_room(400));
-    assert!(!p.core.has_room(600));
+    assert!(p.core.has_room(1, 400));
+    assert!(!p.core.has_room(1, 600));
     p.pass(secs(10));
     assert!(matches!(p.expect_err(told), Error::Timeout(Stage::Outbox)));
-    assert!(p.core.has_room(1000));
+    assert!(p.core.has_room(1, 1000));
     assert_eq!(p.core.metrics.expired, 1);
     p.finish();
 }
@@ -124,10 +124,10 @@ fn frames_that_may_leave_again_count_against_the_outbox_until_they_are_confirmed
     );
     let call = p.send(Send::new(&"x".repeat(600)).replay());
     assert_eq!(p.sent("SEND").len(), 1);
-    assert!(!p.core.has_room(600), "it may come back");
+    assert!(!p.core.has_room(1, 600), "it may come back");
     p.pass(secs(6));
     p.expect_ok(call);
-    assert!(p.core.has_room(600));
+    assert!(p.core.has_room(1, 600));
     p.finish();
 }
 

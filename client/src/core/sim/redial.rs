@@ -109,6 +109,33 @@ fn subscriptions_are_made_again_in_their_order_before_anything_else_leaves() {
 }
 
 #[test]
+fn a_thousand_subscriptions_are_restored_in_one_round_trip() {
+    let mut p = Pair::online();
+    for n in 0..1_000 {
+        p.subscribe(&format!("/topic/{n}"));
+    }
+    p.pass(secs(1));
+    p.lose();
+    p.until_phase(Phase::Online);
+    p.pass(secs(1));
+    let left: Vec<_> = p.sent("SUBSCRIBE").iter().map(|s| s.at).collect();
+    let is_it = |event: &Event| matches!(event, Event::Restored { .. });
+    let restored = p.events.iter().filter(|(_, event)| is_it(event));
+    let restored: Vec<_> = restored.map(|(at, _)| *at).collect();
+    assert_eq!((left.len(), restored.len()), (2_000, 1_000));
+    // None of them waits for the RECEIPT of another.
+    assert_eq!(left[1_000], left[1_999]);
+    assert!(
+        left[1_999] < restored[0],
+        "{:?} {:?}",
+        left[1_999],
+        restored[0]
+    );
+    assert_eq!(restored[0], restored[999]);
+    p.finish();
+}
+
+#[test]
 fn a_restored_subscription_without_a_receipt_is_asked_for_once_more() {
     let mut p = Pair::online_with(
         |c| c,
