@@ -177,13 +177,16 @@ impl Job<'_> {
         }
         let each = (resident()? - rss) / (number as u64 - 1);
         println!("clients {number} each {each}");
+        let mut kept = Vec::new();
+        for client in &mut clients {
+            kept.push(client.subscription("/later").subscribe()?);
+        }
         let began = Took::begin()?;
         let per_client = (self.count / number).max(1);
-        let mut kept = Vec::new();
+        let blast = format!("/blast/{per_client}/{}", self.size);
         let mut seen = 0;
         for client in &mut clients {
-            let blast = format!("/blast/{per_client}/{}", self.size);
-            kept.push(client.subscription(blast).subscribe()?);
+            client.send(blast.as_str()).publish()?;
         }
         for client in &mut clients {
             for _ in 0..per_client {

@@ -1,7 +1,7 @@
 //! The load source: no broker, only as much STOMP as a job needs.
 //!
-//! It delivers N messages of SIZE octets to whoever subscribes to
-//! `/blast/N/SIZE`, sends back what goes to `/echo`, swallows what goes to
+//! It delivers N messages of SIZE octets to whoever subscribes, or sends something,
+//! to `/blast/N/SIZE`, sends back what goes to `/echo`, swallows what goes to
 //! `/sink`, and answers every `receipt`.
 
 use std::{
@@ -206,8 +206,11 @@ fn answer(frame: &[u8], echo: &mut String, out: &mut impl Write) -> std::io::Res
         );
     }
     out.write_all(&reply)?;
-    if head.starts_with("SUBSCRIBE") {
+    let subscribes = head.starts_with("SUBSCRIBE");
+    if subscribes {
         *echo = header("id").unwrap_or_default();
+    }
+    if subscribes || head.starts_with("SEND") {
         if let Some((count, size)) = destination
             .strip_prefix("/blast/")
             .and_then(|rest| rest.split_once('/'))
