@@ -45,3 +45,20 @@ fn one_process_may_do_many_cases() {
     );
     assert_eq!(exit, 0);
 }
+
+/// A token that ends in the session, 409, heart-beats of NUL: hobnail takes all of it,
+/// a client by the text not the last.
+#[test]
+fn a_contact_centre_can_be_served() {
+    let asked = ["DLX-*", "--time-scale=3"];
+    let (exit, report_of_hobnail) = report(&asked, &[HOBNAIL]);
+    assert_eq!(exit, 0, "{}", observed(&report_of_hobnail));
+    let cases = report_of_hobnail["cases"].as_array().unwrap();
+    assert!(
+        cases.len() == 3 && cases.iter().all(|c| c["grade"] == "OK"),
+        "{cases:?}"
+    );
+    let (exit, report) = report(&asked, &[REFERENCE]);
+    assert_eq!(wrong(&report), ["DLX-NUL-beat"], "{}", observed(&report));
+    assert_eq!(exit, 1);
+}

@@ -3,6 +3,7 @@
 mod acks;
 mod closes;
 mod connects;
+mod dialects;
 mod disconnects;
 mod encoding;
 mod errors;
@@ -102,6 +103,7 @@ pub(crate) fn all() -> Vec<&'static Case> {
         websocket::CASES,
         closes::CASES,
         ws_stomp::CASES,
+        dialects::CASES,
     ];
     areas.into_iter().flatten().collect()
 }
