@@ -53,6 +53,13 @@ impl Label {
     pub(super) fn is_for(&self, version: Version) -> bool {
         self.version == version
     }
+
+    /// Puts the header where it belongs in a frame.
+    pub(crate) fn put_on(&self, frame: &mut Frame) {
+        if let Some(id) = &self.id {
+            frame.headers.insert(0, (SUBSCRIPTION.to_owned(), id.clone()));
+        }
+    }
 }
 
 impl Delivery {
@@ -82,13 +89,23 @@ impl Delivery {
         self.message.is_text()
     }
 
-    pub(crate) fn frame(&self) -> Frame {
-        let mut frame = Frame::new(COMMAND);
-        if let Some(id) = &self.label.id {
-            frame = frame.with(SUBSCRIPTION, id.as_str());
-        }
-        self.message.shared(&mut frame);
-        frame
+    pub(crate) fn label(&self) -> Arc<Label> {
+        Arc::clone(&self.label)
+    }
+
+    /// What tells its message from others.
+    pub(crate) fn message_no(&self) -> u64 {
+        self.message.no
+    }
+
+    /// Its frame without what its label puts on, for the transcript.
+    pub(crate) fn pack(&self, out: &mut Vec<u8>) {
+        self.message.pack(COMMAND, out);
+    }
+
+    /// How many octets [`Delivery::pack`] writes at most.
+    pub(crate) fn packed_size(&self) -> usize {
+        COMMAND.len() + self.message.packed_size()
     }
 }
 
@@ -189,7 +206,7 @@ impl Engine {
         let woken = !c.gathered.idle.is_empty();
         c.frames_out += 1;
         c.bytes_out += delivery.len() as u64;
-        self.journal.push_delivery(now, conn, delivery.clone());
+        self.journal.push_delivery(now, conn, &delivery);
         self.outputs.deliver(conn, delivery);
         if woken {
             self.active(conn);
@@ -201,6 +218,8 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transcript::Journal;
+    use std::time::Duration;
 
     #[test]
     fn the_short_way_gives_the_octets_of_the_long_one() {
@@ -217,9 +236,12 @@ mod tests {
                 };
                 let label = Arc::new(Label::new(id, version));
                 let delivery = Delivery::new(Arc::new(message), label);
-                let long = encode(&delivery.frame(), version);
-                assert_eq!(delivery.concat(), long);
-                assert_eq!(delivery.frame().header(SUBSCRIPTION), id);
+                let journal = Journal::new(9, 9999);
+                journal.push_delivery(Duration::ZERO, 1, &delivery);
+                let told = journal.snapshot();
+                let long = told[0].sent().unwrap();
+                assert_eq!(delivery.concat(), encode(long, version));
+                assert_eq!(long.header(SUBSCRIPTION), id);
                 assert!(!delivery.is_text());
             }
         }

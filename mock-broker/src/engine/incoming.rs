@@ -76,8 +76,8 @@ impl Engine {
     }
 
     pub(super) fn on_frame(&mut self, conn: u64, frame: Frame) {
+        self.journal.push_recv(self.now, conn, &frame);
         let frame = Arc::new(frame);
-        self.journal.push_recv(self.now, conn, Arc::clone(&frame));
         let Some(c) = self.conns.get_mut(&conn) else {
             return;
         };

@@ -2,9 +2,9 @@
 
 use crate::dialect::ContentLength;
 use crate::selector::{Fields, Source, Value};
-use crate::wire::{Frame, Version, encode_header, header_octets};
+use crate::transcript::{pack, packed_size};
+use crate::wire::{Decimal, Frame, Version, encode_header, header_octets};
 use std::borrow::Cow;
-use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
 /// A message as it was published.
@@ -56,21 +56,32 @@ impl Message {
             .get_or_init(|| std::str::from_utf8(self.body()).is_ok())
     }
 
-    /// The headers that all its deliveries share, and its body.
-    pub(super) fn shared(&self, to: &mut Frame) {
-        to.headers.extend([
-            ("message-id".to_owned(), format!("m-{}", self.no)),
-            ("destination".to_owned(), self.destination().to_owned()),
-        ]);
-        to.headers.extend(self.headers.iter().cloned());
-        if self.measured {
-            let length = self.body().len().to_string();
-            to.headers.push(("content-length".to_owned(), length));
-        }
-        self.body().clone_into(&mut to.body);
+    /// The `message-id` of its deliveries.
+    fn id(&self) -> String {
+        let mut id = String::with_capacity(22);
+        id.push_str("m-");
+        id.push_str(Decimal::new(self.no).as_str());
+        id
     }
 
-    /// The same, as octets: made at most once for each version.
+    /// What all its deliveries share, for the transcript.
+    pub(super) fn pack(&self, command: &str, out: &mut Vec<u8>) {
+        let id = self.id();
+        let length = Decimal::new(self.body().len() as u64);
+        let own = [("message-id", &*id), ("destination", self.destination())];
+        let user = self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+        let length = self.measured.then(|| ("content-length", length.as_str()));
+        let headers = own.into_iter().chain(user).chain(length);
+        pack(command, headers, self.body(), out);
+    }
+
+    /// How many octets [`Message::pack`] writes at most without the command.
+    pub(super) fn packed_size(&self) -> usize {
+        let own = 100 + self.destination().len();
+        packed_size(self.octets + own, self.headers.len() + 3)
+    }
+
+    /// The same on the wire: made at most once for each version.
     pub(super) fn tail(&self, version: Version) -> &Arc<Vec<u8>> {
         let which = match version {
             Version::V1_0 => 0,
@@ -83,14 +94,18 @@ impl Message {
     fn written(&self, version: Version) -> Vec<u8> {
         let lines = self.headers.len() * 2 + self.destination().len() + 80;
         let mut out = Vec::with_capacity(self.octets + lines);
-        // Writing to a Vec does not fail.
-        let _ = writeln!(out, "message-id:m-{}", self.no);
+        out.extend_from_slice(b"message-id:");
+        out.extend_from_slice(self.id().as_bytes());
+        out.push(b'\n');
         encode_header("destination", self.destination(), version, &mut out);
         for (name, value) in &self.headers {
             encode_header(name, value, version, &mut out);
         }
         if self.measured {
-            let _ = writeln!(out, "content-length:{}", self.body().len());
+            out.extend_from_slice(b"content-length:");
+            let length = Decimal::new(self.body().len() as u64);
+            out.extend_from_slice(length.as_str().as_bytes());
+            out.push(b'\n');
         }
         out.push(b'\n');
         out.extend_from_slice(self.body());

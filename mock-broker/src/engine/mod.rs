@@ -35,7 +35,7 @@ mod triggers;
 mod upgrade;
 mod web;
 
-pub(crate) use delivery::{Delivery, Step};
+pub(crate) use delivery::{Delivery, Label, Step};
 pub use io::{Input, Output, Plan};
 pub use relay::{FromUpstream, ToUpstream};
 pub use web::Control;

@@ -73,7 +73,7 @@ impl Engine {
         let before = c.bytes_out;
         c.bytes_out += octets.len() as u64;
         let (frames, after) = (c.frames_out, c.bytes_out);
-        self.record(conn, What::Sent(frame.clone()));
+        self.journal.push_sent(now, conn, frame);
         if woken {
             self.active(conn);
         }

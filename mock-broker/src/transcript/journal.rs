@@ -1,7 +1,8 @@
 //! The bounded ring behind a transcript, and waiting for its entries.
 
+use super::store::{Place, Store, pack, packed_size, unpack};
 use super::{Entry, Transcript, What, frame_weight};
-use crate::engine::Delivery;
+use crate::engine::{Delivery, Label};
 use crate::wire::Frame;
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -62,12 +63,14 @@ pub struct Events {
     pub next: u64,
 }
 
-/// An entry as it is kept: what is shared stays so until somebody looks.
+/// An entry as it is kept: a frame is put together again when somebody looks.
 #[derive(Debug)]
 enum Kept {
-    Whole(Entry),
-    Recv(Stamp, Arc<Frame>),
-    Sent(Stamp, Delivery),
+    /// What is no frame.
+    Event(Box<Entry>),
+    Recv(Stamp, Place),
+    /// With the header that is not shared with others.
+    Sent(Stamp, Place, Option<Arc<Label>>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +78,6 @@ struct Stamp {
     seq: u64,
     at: Duration,
     conn: u64,
-    /// Counted once: when it goes, the frame is long out of the caches.
     weight: usize,
 }
 
@@ -92,29 +94,17 @@ impl Stamp {
 }
 
 impl Kept {
-    fn entry(&self) -> Cow<'_, Entry> {
-        match self {
-            Self::Whole(entry) => Cow::Borrowed(entry),
-            Self::Recv(stamp, frame) => Cow::Owned(stamp.entry(What::Recv(Frame::clone(frame)))),
-            Self::Sent(stamp, delivery) => Cow::Owned(stamp.entry(What::Sent(delivery.frame()))),
-        }
-    }
-
-    fn told(&self) -> Entry {
-        self.entry().into_owned()
-    }
-
     fn seq(&self) -> u64 {
         match self {
-            Self::Whole(entry) => entry.seq,
-            Self::Recv(stamp, _) | Self::Sent(stamp, _) => stamp.seq,
+            Self::Event(entry) => entry.seq,
+            Self::Recv(stamp, _) | Self::Sent(stamp, ..) => stamp.seq,
         }
     }
 
     fn weight(&self) -> usize {
         match self {
-            Self::Whole(entry) => entry.weight(),
-            Self::Recv(stamp, _) | Self::Sent(stamp, _) => stamp.weight,
+            Self::Event(entry) => entry.weight(),
+            Self::Recv(stamp, _) | Self::Sent(stamp, ..) => stamp.weight,
         }
     }
 }
@@ -122,9 +112,18 @@ impl Kept {
 #[derive(Debug)]
 struct Ring {
     entries: VecDeque<Kept>,
+    /// The numbers of those that are no frames.
+    events: VecDeque<u64>,
+    /// The frames' octets.
+    store: Store,
+    /// The message that was sent last, and where it is.
+    shared: Option<(u64, Place)>,
     octets: usize,
     next: u64,
+    /// Who wait for anything.
     waiters: usize,
+    /// Who wait for what is no frame.
+    event_waiters: usize,
     /// They were not yet told of what came.
     owed: bool,
     stopped: bool,
@@ -132,14 +131,25 @@ struct Ring {
     max_octets: usize,
 }
 
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum For {
+    Anything,
+    Events,
+}
+
 impl Journal {
     /// A ring for so many entries and so many octets of bodies.
     pub fn new(max_entries: usize, max_octets: usize) -> Self {
         let ring = Ring {
             entries: VecDeque::new(),
+            events: VecDeque::new(),
+            store: Store::default(),
+            shared: None,
             octets: 0,
             next: 1,
             waiters: 0,
+            event_waiters: 0,
             owed: false,
             stopped: false,
             max_entries: max_entries.max(1),
@@ -156,11 +166,19 @@ impl Journal {
     }
 
     pub(crate) fn push(&self, at: Duration, conn: u64, what: What) {
-        let frame = matches!(what, What::Recv(_) | What::Sent(_));
-        self.keep(at, conn, 0, |stamp| Kept::Whole(stamp.entry(what)));
-        if !frame {
-            self.wake();
+        let mut ring = self.lock();
+        let stamp = ring.stamp(at, conn, 0);
+        if let What::Recv(frame) = &what {
+            ring.recv(stamp, frame);
+            return;
         }
+        if let What::Sent(frame) = &what {
+            ring.sent(stamp, frame);
+            return;
+        }
+        ring.keep(Kept::Event(Box::new(stamp.entry(what))));
+        drop(ring);
+        self.wake();
     }
 
     /// Tells those who wait of the frames that came and were sent: there may be
@@ -173,40 +191,25 @@ impl Journal {
     }
 
     /// A frame came.
-    pub(crate) fn push_recv(&self, at: Duration, conn: u64, frame: Arc<Frame>) {
-        let weight = frame_weight(frame.octets());
-        self.keep(at, conn, weight, |stamp| Kept::Recv(stamp, frame));
+    pub(crate) fn push_recv(&self, at: Duration, conn: u64, frame: &Frame) {
+        let mut ring = self.lock();
+        let stamp = ring.stamp(at, conn, 0);
+        ring.recv(stamp, frame);
+    }
+
+    /// A frame was sent.
+    pub(crate) fn push_sent(&self, at: Duration, conn: u64, frame: &Frame) {
+        let mut ring = self.lock();
+        let stamp = ring.stamp(at, conn, 0);
+        ring.sent(stamp, frame);
     }
 
     /// A frame that is shared was sent.
-    pub(crate) fn push_delivery(&self, at: Duration, conn: u64, delivery: Delivery) {
-        let weight = frame_weight(delivery.len());
-        self.keep(at, conn, weight, |stamp| Kept::Sent(stamp, delivery));
-    }
-
-    /// The weight counts for what is shared; an entry knows its own.
-    fn keep(&self, at: Duration, conn: u64, weight: usize, make: impl FnOnce(Stamp) -> Kept) {
+    pub(crate) fn push_delivery(&self, at: Duration, conn: u64, delivery: &Delivery) {
         let mut ring = self.lock();
-        let seq = ring.next;
-        let kept = make(Stamp {
-            seq,
-            at,
-            conn,
-            weight,
-        });
-        if log::log_enabled!(target: "mock_broker", log::Level::Trace) {
-            log::trace!(target: "mock_broker", "{}", kept.entry());
-        }
-        ring.next += 1;
-        ring.octets += kept.weight();
-        ring.entries.push_back(kept);
-        while ring.entries.len() > ring.max_entries
-            || (ring.octets > ring.max_octets && ring.entries.len() > 1)
-        {
-            let weight = ring.entries.pop_front().map_or(0, |e| e.weight());
-            ring.octets -= weight;
-        }
-        ring.owed = ring.waiters > 0;
+        let stamp = ring.stamp(at, conn, frame_weight(delivery.len()));
+        let place = ring.put_shared(delivery);
+        ring.keep(Kept::Sent(stamp, place, Some(delivery.label())));
     }
 
     /// The number of the next entry.
@@ -227,7 +230,7 @@ impl Journal {
                 room = room.saturating_sub(e.weight());
                 fits
             })
-            .map(Kept::told)
+            .map(|kept| ring.told(kept))
             .collect();
         (entries, first.min(to).saturating_sub(from.max(1)))
     }
@@ -236,11 +239,11 @@ impl Journal {
     pub(crate) fn renumber(&self, from: u64, to: u64) {
         let mut ring = self.lock();
         let accept = |kept: &mut Kept| match kept {
-            Kept::Whole(entry) if entry.conn == from && entry.what == What::Tcp => {
+            Kept::Event(entry) if entry.conn == from && entry.what == What::Tcp => {
                 entry.conn = to;
                 true
             }
-            Kept::Whole(_) | Kept::Recv(..) | Kept::Sent(..) => false,
+            Kept::Event(_) | Kept::Recv(..) | Kept::Sent(..) => false,
         };
         ring.entries.iter_mut().rev().any(accept);
     }
@@ -253,7 +256,7 @@ impl Journal {
     /// A copy of what is held now.
     pub fn snapshot(&self) -> Transcript {
         let ring = self.lock();
-        let entries: Vec<Entry> = ring.entries.iter().map(Kept::told).collect();
+        let entries = ring.told_from(0);
         Transcript {
             dropped: ring.next - 1 - entries.len() as u64,
             entries,
@@ -272,12 +275,12 @@ impl Journal {
             let skip = ring.skip_to(seq);
             let left = timeout.saturating_sub(begin.elapsed());
             if skip < ring.entries.len() || (left.is_zero() && !ring.stopped) {
-                return Ok(ring.entries.iter().skip(skip).map(Kept::told).collect());
+                return Ok(ring.told_from(skip));
             }
             if ring.stopped {
                 return Err(ring.give_up(begin.elapsed(), 0));
             }
-            ring = self.sleep(ring, left);
+            ring = self.sleep(ring, left, For::Anything);
         }
     }
 
@@ -290,31 +293,38 @@ impl Journal {
         let begin = Instant::now();
         let mut ring = self.lock();
         loop {
-            let skip = ring.skip_to(seq);
             let left = timeout.saturating_sub(begin.elapsed());
-            if skip < ring.entries.len() || (left.is_zero() && !ring.stopped) {
-                let event = |kept: &Kept| match kept {
-                    Kept::Whole(entry) if !entry.is_frame() => Some(entry.clone()),
-                    Kept::Whole(_) | Kept::Recv(..) | Kept::Sent(..) => None,
+            let some = ring.events.back().is_some_and(|last| *last >= seq);
+            if some || (left.is_zero() && !ring.stopped) {
+                let skip = ring.events.partition_point(|event| *event < seq);
+                let event = |seq: &u64| match ring.entries.get(ring.skip_to(*seq)) {
+                    Some(Kept::Event(entry)) => Some(Entry::clone(entry)),
+                    Some(Kept::Recv(..) | Kept::Sent(..)) | None => None,
                 };
+                let first = ring.entries.get(ring.skip_to(seq));
                 return Ok(Events {
-                    first: ring.entries.get(skip).map_or(ring.next, Kept::seq),
-                    entries: ring.entries.iter().skip(skip).filter_map(event).collect(),
+                    first: first.map_or(ring.next, Kept::seq),
+                    entries: ring.events.iter().skip(skip).filter_map(event).collect(),
                     next: ring.next,
                 });
             }
             if ring.stopped {
                 return Err(ring.give_up(begin.elapsed(), 0));
             }
-            ring = self.sleep(ring, left);
+            ring = self.sleep(ring, left, For::Events);
         }
     }
 
-    fn sleep<'a>(&self, mut ring: MutexGuard<'a, Ring>, left: Duration) -> MutexGuard<'a, Ring> {
-        ring.waiters += 1;
+    fn sleep<'a>(
+        &self,
+        mut ring: MutexGuard<'a, Ring>,
+        left: Duration,
+        what: For,
+    ) -> MutexGuard<'a, Ring> {
+        *ring.waiting(what) += 1;
         let woken = self.0.grown.wait_timeout(ring, left);
         let mut ring = woken.unwrap_or_else(PoisonError::into_inner).0;
-        ring.waiters -= 1;
+        *ring.waiting(what) -= 1;
         ring
     }
 
@@ -334,7 +344,7 @@ impl Journal {
         let mut ring = self.lock();
         loop {
             let skip = ring.skip_to(seq);
-            for entry in ring.entries.iter().skip(skip).map(Kept::entry) {
+            for entry in ring.entries.iter().skip(skip).map(|kept| ring.entry(kept)) {
                 if pred(&entry) {
                     found += 1;
                     if found >= nth.max(1) {
@@ -347,12 +357,122 @@ impl Journal {
             if left.is_zero() || ring.stopped {
                 return Err(ring.give_up(begin.elapsed(), found));
             }
-            ring = self.sleep(ring, left);
+            ring = self.sleep(ring, left, For::Anything);
         }
     }
 }
 
 impl Ring {
+    fn stamp(&self, at: Duration, conn: u64, weight: usize) -> Stamp {
+        Stamp {
+            seq: self.next,
+            at,
+            conn,
+            weight,
+        }
+    }
+
+    /// Puts a frame into the store; says what its entry weighs, too.
+    fn put(&mut self, frame: &Frame) -> (usize, Place) {
+        // The store may let go of what was shared.
+        self.shared = None;
+        let octets = frame.octets();
+        let size = packed_size(frame.command.len() + octets, frame.headers.len());
+        let place = self.store.put(size, |out| {
+            let headers = frame.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+            pack(&frame.command, headers, &frame.body, out);
+        });
+        (frame_weight(octets), place)
+    }
+
+    /// The same for what all deliveries of a message share: once for those
+    /// that follow each other.
+    fn put_shared(&mut self, delivery: &Delivery) -> Place {
+        let no = delivery.message_no();
+        if let Some((_, place)) = self.shared.filter(|(last, _)| *last == no) {
+            return place;
+        }
+        let size = delivery.packed_size();
+        let place = self.store.put(size, |out| delivery.pack(out));
+        self.shared = Some((no, place));
+        place
+    }
+
+    fn recv(&mut self, stamp: Stamp, frame: &Frame) {
+        let (weight, place) = self.put(frame);
+        self.keep(Kept::Recv(Stamp { weight, ..stamp }, place));
+    }
+
+    fn sent(&mut self, stamp: Stamp, frame: &Frame) {
+        let (weight, place) = self.put(frame);
+        self.keep(Kept::Sent(Stamp { weight, ..stamp }, place, None));
+    }
+
+    fn keep(&mut self, kept: Kept) {
+        if log::log_enabled!(target: "mock_broker", log::Level::Trace) {
+            log::trace!(target: "mock_broker", "{}", self.entry(&kept));
+        }
+        let is_event = matches!(kept, Kept::Event(_));
+        if is_event {
+            self.events.push_back(self.next);
+        }
+        self.next += 1;
+        self.octets += kept.weight();
+        self.entries.push_back(kept);
+        while self.entries.len() > self.max_entries
+            || (self.octets > self.max_octets && self.entries.len() > 1)
+        {
+            self.drop_oldest();
+        }
+        self.owed |= self.waiters > 0 || (is_event && self.event_waiters > 0);
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(kept) = self.entries.pop_front() else {
+            return;
+        };
+        self.octets -= kept.weight();
+        match kept {
+            Kept::Event(_) => {
+                self.events.pop_front();
+            }
+            Kept::Recv(_, place) | Kept::Sent(_, place, _) => self.store.forget_before(place),
+        }
+    }
+
+    fn waiting(&mut self, what: For) -> &mut usize {
+        match what {
+            For::Anything => &mut self.waiters,
+            For::Events => &mut self.event_waiters,
+        }
+    }
+
+    fn entry<'a>(&self, kept: &'a Kept) -> Cow<'a, Entry> {
+        match kept {
+            Kept::Event(entry) => Cow::Borrowed(entry),
+            Kept::Recv(stamp, place) => {
+                let frame = unpack(self.store.get(*place));
+                Cow::Owned(stamp.entry(What::Recv(frame)))
+            }
+            Kept::Sent(stamp, place, label) => {
+                let mut frame = unpack(self.store.get(*place));
+                if let Some(label) = label {
+                    label.put_on(&mut frame);
+                }
+                Cow::Owned(stamp.entry(What::Sent(frame)))
+            }
+        }
+    }
+
+    fn told(&self, kept: &Kept) -> Entry {
+        self.entry(kept).into_owned()
+    }
+
+    fn told_from(&self, skip: usize) -> Vec<Entry> {
+        let entries = self.entries.iter().skip(skip);
+        entries.map(|kept| self.told(kept)).collect()
+    }
+
     fn give_up(&self, waited: Duration, found: usize) -> WaitError {
         let skip = self.entries.len().saturating_sub(20);
         WaitError {
@@ -360,7 +480,7 @@ impl Ring {
             waited,
             found,
             seen: self.next - 1,
-            last: self.entries.iter().skip(skip).map(Kept::told).collect(),
+            last: self.told_from(skip),
         }
     }
 

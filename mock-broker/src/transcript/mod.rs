@@ -2,8 +2,10 @@
 
 mod journal;
 mod json;
+mod store;
 
 pub use journal::{Events, Journal, WaitError};
+pub(crate) use store::{pack, packed_size};
 
 use crate::http::{Headers, shown_path};
 use crate::wire::{Frame, header_octets};
@@ -346,10 +348,6 @@ impl Entry {
         } else {
             None
         }
-    }
-
-    fn is_frame(&self) -> bool {
-        self.received().is_some() || self.sent().is_some()
     }
 
     fn weight(&self) -> usize {

@@ -351,19 +351,20 @@ impl Decoder {
         if colon == 0 {
             return Err(WireErrorKind::EmptyName);
         }
-        let (name, mut value) = (&line[..colon], &line[colon + 1..]);
-        if self.rules.one_colon && value.contains(&b':') {
+        if self.rules.one_colon && line[colon + 1..].contains(&b':') {
             return Err(WireErrorKind::SecondColon);
         }
-        if self.rules.trim || (self.rules.trim_1_0 && self.version == Version::V1_0) {
-            value = value.trim_ascii_start();
-        }
         let raw = is_raw(command) && !self.rules.connect_escapes;
-        let escapes = if raw {
+        let escapes = if raw || !line.contains(&b'\\') {
             EscapeRule::Raw
         } else {
             self.rules.escapes
         };
+        let text = std::str::from_utf8(line).map_err(|_| WireErrorKind::NotUtf8)?;
+        let (name, mut value) = (&text[..colon], &text[colon + 1..]);
+        if self.rules.trim || (self.rules.trim_1_0 && self.version == Version::V1_0) {
+            value = value.trim_ascii_start();
+        }
         let name = unescape(name, self.version, escapes)?;
         let value = unescape(value, self.version, escapes)?;
         head.headers.push((name, value));
@@ -427,6 +428,7 @@ impl Decoder {
                 .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
                 .take_while(|line| !line.is_empty() && !line.contains(&0))
                 .find_map(|line| line.strip_prefix(b"receipt:"))
+                .and_then(|value| std::str::from_utf8(value).ok())
                 .and_then(|value| unescape(value, self.version, self.rules.escapes).ok());
         }
         WireError {

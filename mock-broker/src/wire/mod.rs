@@ -4,9 +4,11 @@
 //! It shares no code with any client, so that a misreading on one side cannot
 //! hide behind the same misreading on the other.
 
+mod decimal;
 mod decode;
 mod rules;
 
+pub(crate) use decimal::Decimal;
 pub use decode::{Decoder, Limits, WireError, WireErrorKind};
 pub use rules::{EscapeRule, Rules};
 

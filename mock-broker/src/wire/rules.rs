@@ -64,11 +64,10 @@ impl Default for Rules {
 }
 
 pub(super) fn unescape(
-    octets: &[u8],
+    text: &str,
     version: Version,
     rule: EscapeRule,
 ) -> Result<String, WireErrorKind> {
-    let text = std::str::from_utf8(octets).map_err(|_| WireErrorKind::NotUtf8)?;
     if version == Version::V1_0 || rule == EscapeRule::Raw || !text.contains('\\') {
         return Ok(text.to_owned());
     }
