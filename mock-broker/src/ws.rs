@@ -1,5 +1,6 @@
 //! The server's half of RFC 6455 framing, without I/O.
 
+use crate::wire::is_text;
 use thiserror::Error;
 
 const CONTINUATION: u8 = 0;
@@ -142,6 +143,8 @@ pub(crate) struct Reader {
     max_message: usize,
     /// What a server sends is read: unmasked, and its text as it is.
     of_client: bool,
+    /// For the next payload, in place of a new allocation.
+    pub(crate) spare: Vec<u8>,
 }
 
 impl Reader {
@@ -152,6 +155,7 @@ impl Reader {
             joined: None,
             max_message,
             of_client: false,
+            spare: Vec::new(),
         }
     }
 
@@ -198,7 +202,7 @@ impl Reader {
                 continue;
             }
             if let Some((binary, octets)) = self.joined.take() {
-                if !binary && !self.of_client && std::str::from_utf8(&octets).is_err() {
+                if !binary && !self.of_client && !is_text(&octets) {
                     return Err(WsError {
                         code: 1007,
                         why: "text message is not UTF-8",
@@ -252,7 +256,9 @@ impl Reader {
         if input.len() < end {
             return Ok(None);
         }
-        let mut payload = input[body..end].to_vec();
+        let mut payload = std::mem::take(&mut self.spare);
+        payload.clear();
+        payload.extend_from_slice(&input[body..end]);
         if let &[a, b, c, d] = &input[head..body] {
             apply_mask(&mut payload, [a, b, c, d]);
         }

@@ -57,7 +57,9 @@ impl Label {
     /// Puts the header where it belongs in a frame.
     pub(crate) fn put_on(&self, frame: &mut Frame) {
         if let Some(id) = &self.id {
-            frame.headers.insert(0, (SUBSCRIPTION.to_owned(), id.clone()));
+            frame
+                .headers
+                .insert(0, (SUBSCRIPTION.to_owned(), id.clone()));
         }
     }
 }

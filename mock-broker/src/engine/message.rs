@@ -3,7 +3,7 @@
 use crate::dialect::ContentLength;
 use crate::selector::{Fields, Source, Value};
 use crate::transcript::{pack, packed_size};
-use crate::wire::{Decimal, Frame, Version, encode_header, header_octets};
+use crate::wire::{Decimal, Frame, Version, encode_header, header_octets, is_text};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
@@ -51,26 +51,27 @@ impl Message {
     }
 
     pub(super) fn is_text(&self) -> bool {
-        *self
-            .text
-            .get_or_init(|| std::str::from_utf8(self.body()).is_ok())
+        *self.text.get_or_init(|| is_text(self.body()))
     }
 
     /// The `message-id` of its deliveries.
-    fn id(&self) -> String {
-        let mut id = String::with_capacity(22);
-        id.push_str("m-");
-        id.push_str(Decimal::new(self.no).as_str());
-        id
+    fn id(&self) -> Decimal {
+        Decimal::after(*b"m-", self.no)
     }
 
     /// What all its deliveries share, for the transcript.
     pub(super) fn pack(&self, command: &str, out: &mut Vec<u8>) {
         let id = self.id();
         let length = Decimal::new(self.body().len() as u64);
-        let own = [("message-id", &*id), ("destination", self.destination())];
-        let user = self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
-        let length = self.measured.then(|| ("content-length", length.as_str()));
+        let own = [
+            (&b"message-id"[..], id.octets()),
+            (b"destination", self.destination().as_bytes()),
+        ];
+        let user = self.headers.iter();
+        let user = user.map(|(n, v)| (n.as_bytes(), v.as_bytes()));
+        let length = self
+            .measured
+            .then(|| (&b"content-length"[..], length.octets()));
         let headers = own.into_iter().chain(user).chain(length);
         pack(command, headers, self.body(), out);
     }
@@ -95,7 +96,7 @@ impl Message {
         let lines = self.headers.len() * 2 + self.destination().len() + 80;
         let mut out = Vec::with_capacity(self.octets + lines);
         out.extend_from_slice(b"message-id:");
-        out.extend_from_slice(self.id().as_bytes());
+        out.extend_from_slice(self.id().octets());
         out.push(b'\n');
         encode_header("destination", self.destination(), version, &mut out);
         for (name, value) in &self.headers {
@@ -104,7 +105,7 @@ impl Message {
         if self.measured {
             out.extend_from_slice(b"content-length:");
             let length = Decimal::new(self.body().len() as u64);
-            out.extend_from_slice(length.as_str().as_bytes());
+            out.extend_from_slice(length.octets());
             out.push(b'\n');
         }
         out.push(b'\n');

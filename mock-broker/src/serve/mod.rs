@@ -53,6 +53,8 @@ pub(crate) struct Server {
     unflushed_ups: VecDeque<u64>,
     masks: Rng,
     buffer: Vec<u8>,
+    /// For the next message's octets.
+    spare: Vec<u8>,
     /// Connections could not be accepted; try again.
     starved: bool,
     obeying: bool,
@@ -98,6 +100,7 @@ impl Server {
             unflushed_ups: VecDeque::new(),
             masks: Rng::new(seed),
             buffer: vec![0; 64 << 10],
+            spare: Vec::new(),
             starved: false,
             obeying: false,
             pumping: false,
@@ -220,6 +223,10 @@ impl Server {
     /// Tells the engine something, and does what it wants in return.
     fn tell(&mut self, input: Input<'_>) {
         let now = self.now();
+        self.tell_at(now, input);
+    }
+
+    fn tell_at(&mut self, now: Duration, input: Input<'_>) {
         self.engine.handle(now, input);
         self.obey();
     }

@@ -9,6 +9,9 @@ use crate::script::TlsFault;
 use crate::transcript::{How, Note};
 use crate::ws::{self, Event};
 
+/// A buffer that is longer is not kept for the next message.
+const MOST_SPARE: usize = 64 << 10;
+
 /// A TLS record: the fatal alert `handshake_failure`.
 const ALERT: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 40];
 
@@ -170,6 +173,8 @@ impl Server {
 
     pub(super) fn on_frames(&mut self, conn: u64) {
         let mut told = false;
+        // What was read at once came at once.
+        let now = self.now();
         loop {
             let Some(sock) = self.socks.get_mut(&conn) else {
                 return;
@@ -177,11 +182,14 @@ impl Server {
             if sock.stage != Stage::Ws || sock.is_deaf() {
                 return;
             }
+            // One for all connections: ten thousand would cost too much.
+            sock.reader.spare = std::mem::take(&mut self.spare);
             let event = match sock.reader.next() {
                 Ok(Some(event)) => event,
                 Ok(None) => {
+                    self.spare = std::mem::take(&mut sock.reader.spare);
                     if !told {
-                        self.tell(Input::Alive { conn });
+                        self.tell_at(now, Input::Alive { conn });
                     }
                     return;
                 }
@@ -197,25 +205,35 @@ impl Server {
                 }
             };
             told = true;
-            match &event {
+            match event {
                 Event::Message { octets, binary } => {
-                    self.tell(Input::Message {
+                    let input = Input::Message {
                         conn,
-                        octets,
-                        binary: *binary,
-                    });
+                        octets: &octets,
+                        binary,
+                    };
+                    self.tell_at(now, input);
+                    if octets.capacity() <= MOST_SPARE {
+                        self.spare = octets;
+                    }
                 }
-                Event::Ping(octets) => self.tell(Input::Ping { conn, octets }),
-                Event::Pong(octets) => self.tell(Input::Pong { conn, octets }),
+                Event::Ping(octets) => self.tell(Input::Ping {
+                    conn,
+                    octets: &octets,
+                }),
+                Event::Pong(octets) => self.tell(Input::Pong {
+                    conn,
+                    octets: &octets,
+                }),
                 Event::Close { code, reason } => {
                     sock.stage = Stage::Deaf;
                     match &mut sock.ending {
                         Some(How::Broker { answered, .. }) => *answered = true,
                         Some(_) => {}
                         None => {
-                            sock.ending = Some(How::Peer { code: *code });
+                            sock.ending = Some(How::Peer { code });
                             let mut wire = Vec::new();
-                            ws::write_close(*code, "", &mut wire);
+                            ws::write_close(code, "", &mut wire);
                             sock.push(Chunk::octets(wire));
                         }
                     }
@@ -223,8 +241,8 @@ impl Server {
                     self.hurry(conn);
                     self.tell(Input::Close {
                         conn,
-                        code: *code,
-                        reason,
+                        code,
+                        reason: &reason,
                     });
                     self.mark(conn);
                     self.obey();

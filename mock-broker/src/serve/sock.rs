@@ -17,6 +17,9 @@ use std::time::Duration;
 /// Octets are appended to the last chunk up to this size.
 const MERGE: usize = 64 << 10;
 
+/// A chunk of so many octets is given room for all it may hold.
+const MANY: usize = 4 << 10;
+
 /// What others write too is not copied if it is longer than this.
 const SHARED: usize = 16 << 10;
 
@@ -243,6 +246,11 @@ impl Sock {
         }
         if let Some(Chunk::Octets(last, _)) = self.out.back_mut() {
             let before = last.len();
+            // What has come to so much will be more: it need not move again and
+            // again.
+            if before >= MANY && last.capacity() - before < most {
+                last.reserve_exact(MERGE - before);
+            }
             write_head(opcode, length, last);
             last.extend_from_slice(own);
             if copied == length {

@@ -1,11 +1,9 @@
 //! The bounded ring behind a transcript, and waiting for its entries.
 
-use super::store::{Place, Store, pack, packed_size, unpack};
-use super::{Entry, Transcript, What, frame_weight};
-use crate::engine::{Delivery, Label};
+use super::ring::{For, Kept, Ring};
+use super::{Entry, Transcript, What};
+use crate::engine::Delivery;
 use crate::wire::Frame;
-use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -63,98 +61,10 @@ pub struct Events {
     pub next: u64,
 }
 
-/// An entry as it is kept: a frame is put together again when somebody looks.
-#[derive(Debug)]
-enum Kept {
-    /// What is no frame.
-    Event(Box<Entry>),
-    Recv(Stamp, Place),
-    /// With the header that is not shared with others.
-    Sent(Stamp, Place, Option<Arc<Label>>),
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Stamp {
-    seq: u64,
-    at: Duration,
-    conn: u64,
-    weight: usize,
-}
-
-impl Stamp {
-    fn entry(self, what: What) -> Entry {
-        let Self { seq, at, conn, .. } = self;
-        Entry {
-            seq,
-            at,
-            conn,
-            what,
-        }
-    }
-}
-
-impl Kept {
-    fn seq(&self) -> u64 {
-        match self {
-            Self::Event(entry) => entry.seq,
-            Self::Recv(stamp, _) | Self::Sent(stamp, ..) => stamp.seq,
-        }
-    }
-
-    fn weight(&self) -> usize {
-        match self {
-            Self::Event(entry) => entry.weight(),
-            Self::Recv(stamp, _) | Self::Sent(stamp, ..) => stamp.weight,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Ring {
-    entries: VecDeque<Kept>,
-    /// The numbers of those that are no frames.
-    events: VecDeque<u64>,
-    /// The frames' octets.
-    store: Store,
-    /// The message that was sent last, and where it is.
-    shared: Option<(u64, Place)>,
-    octets: usize,
-    next: u64,
-    /// Who wait for anything.
-    waiters: usize,
-    /// Who wait for what is no frame.
-    event_waiters: usize,
-    /// They were not yet told of what came.
-    owed: bool,
-    stopped: bool,
-    max_entries: usize,
-    max_octets: usize,
-}
-
-/// What somebody waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum For {
-    Anything,
-    Events,
-}
-
 impl Journal {
     /// A ring for so many entries and so many octets of bodies.
     pub fn new(max_entries: usize, max_octets: usize) -> Self {
-        let ring = Ring {
-            entries: VecDeque::new(),
-            events: VecDeque::new(),
-            store: Store::default(),
-            shared: None,
-            octets: 0,
-            next: 1,
-            waiters: 0,
-            event_waiters: 0,
-            owed: false,
-            stopped: false,
-            max_entries: max_entries.max(1),
-            max_octets,
-        };
+        let ring = Ring::new(max_entries, max_octets);
         Self(Arc::new(Shared {
             ring: Mutex::new(ring),
             grown: Condvar::new(),
@@ -166,19 +76,14 @@ impl Journal {
     }
 
     pub(crate) fn push(&self, at: Duration, conn: u64, what: What) {
-        let mut ring = self.lock();
-        let stamp = ring.stamp(at, conn, 0);
         if let What::Recv(frame) = &what {
-            ring.recv(stamp, frame);
-            return;
+            self.push_recv(at, conn, frame);
+        } else if let What::Sent(frame) = &what {
+            self.push_sent(at, conn, frame);
+        } else {
+            self.lock().event(at, conn, what);
+            self.wake();
         }
-        if let What::Sent(frame) = &what {
-            ring.sent(stamp, frame);
-            return;
-        }
-        ring.keep(Kept::Event(Box::new(stamp.entry(what))));
-        drop(ring);
-        self.wake();
     }
 
     /// Tells those who wait of the frames that came and were sent: there may be
@@ -192,24 +97,17 @@ impl Journal {
 
     /// A frame came.
     pub(crate) fn push_recv(&self, at: Duration, conn: u64, frame: &Frame) {
-        let mut ring = self.lock();
-        let stamp = ring.stamp(at, conn, 0);
-        ring.recv(stamp, frame);
+        self.lock().recv(at, conn, frame);
     }
 
     /// A frame was sent.
     pub(crate) fn push_sent(&self, at: Duration, conn: u64, frame: &Frame) {
-        let mut ring = self.lock();
-        let stamp = ring.stamp(at, conn, 0);
-        ring.sent(stamp, frame);
+        self.lock().sent(at, conn, frame);
     }
 
     /// A frame that is shared was sent.
     pub(crate) fn push_delivery(&self, at: Duration, conn: u64, delivery: &Delivery) {
-        let mut ring = self.lock();
-        let stamp = ring.stamp(at, conn, frame_weight(delivery.len()));
-        let place = ring.put_shared(delivery);
-        ring.keep(Kept::Sent(stamp, place, Some(delivery.label())));
+        self.lock().delivered(at, conn, delivery);
     }
 
     /// The number of the next entry.
@@ -359,135 +257,6 @@ impl Journal {
             }
             ring = self.sleep(ring, left, For::Anything);
         }
-    }
-}
-
-impl Ring {
-    fn stamp(&self, at: Duration, conn: u64, weight: usize) -> Stamp {
-        Stamp {
-            seq: self.next,
-            at,
-            conn,
-            weight,
-        }
-    }
-
-    /// Puts a frame into the store; says what its entry weighs, too.
-    fn put(&mut self, frame: &Frame) -> (usize, Place) {
-        // The store may let go of what was shared.
-        self.shared = None;
-        let octets = frame.octets();
-        let size = packed_size(frame.command.len() + octets, frame.headers.len());
-        let place = self.store.put(size, |out| {
-            let headers = frame.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
-            pack(&frame.command, headers, &frame.body, out);
-        });
-        (frame_weight(octets), place)
-    }
-
-    /// The same for what all deliveries of a message share: once for those
-    /// that follow each other.
-    fn put_shared(&mut self, delivery: &Delivery) -> Place {
-        let no = delivery.message_no();
-        if let Some((_, place)) = self.shared.filter(|(last, _)| *last == no) {
-            return place;
-        }
-        let size = delivery.packed_size();
-        let place = self.store.put(size, |out| delivery.pack(out));
-        self.shared = Some((no, place));
-        place
-    }
-
-    fn recv(&mut self, stamp: Stamp, frame: &Frame) {
-        let (weight, place) = self.put(frame);
-        self.keep(Kept::Recv(Stamp { weight, ..stamp }, place));
-    }
-
-    fn sent(&mut self, stamp: Stamp, frame: &Frame) {
-        let (weight, place) = self.put(frame);
-        self.keep(Kept::Sent(Stamp { weight, ..stamp }, place, None));
-    }
-
-    fn keep(&mut self, kept: Kept) {
-        if log::log_enabled!(target: "mock_broker", log::Level::Trace) {
-            log::trace!(target: "mock_broker", "{}", self.entry(&kept));
-        }
-        let is_event = matches!(kept, Kept::Event(_));
-        if is_event {
-            self.events.push_back(self.next);
-        }
-        self.next += 1;
-        self.octets += kept.weight();
-        self.entries.push_back(kept);
-        while self.entries.len() > self.max_entries
-            || (self.octets > self.max_octets && self.entries.len() > 1)
-        {
-            self.drop_oldest();
-        }
-        self.owed |= self.waiters > 0 || (is_event && self.event_waiters > 0);
-    }
-
-    fn drop_oldest(&mut self) {
-        let Some(kept) = self.entries.pop_front() else {
-            return;
-        };
-        self.octets -= kept.weight();
-        match kept {
-            Kept::Event(_) => {
-                self.events.pop_front();
-            }
-            Kept::Recv(_, place) | Kept::Sent(_, place, _) => self.store.forget_before(place),
-        }
-    }
-
-    fn waiting(&mut self, what: For) -> &mut usize {
-        match what {
-            For::Anything => &mut self.waiters,
-            For::Events => &mut self.event_waiters,
-        }
-    }
-
-    fn entry<'a>(&self, kept: &'a Kept) -> Cow<'a, Entry> {
-        match kept {
-            Kept::Event(entry) => Cow::Borrowed(entry),
-            Kept::Recv(stamp, place) => {
-                let frame = unpack(self.store.get(*place));
-                Cow::Owned(stamp.entry(What::Recv(frame)))
-            }
-            Kept::Sent(stamp, place, label) => {
-                let mut frame = unpack(self.store.get(*place));
-                if let Some(label) = label {
-                    label.put_on(&mut frame);
-                }
-                Cow::Owned(stamp.entry(What::Sent(frame)))
-            }
-        }
-    }
-
-    fn told(&self, kept: &Kept) -> Entry {
-        self.entry(kept).into_owned()
-    }
-
-    fn told_from(&self, skip: usize) -> Vec<Entry> {
-        let entries = self.entries.iter().skip(skip);
-        entries.map(|kept| self.told(kept)).collect()
-    }
-
-    fn give_up(&self, waited: Duration, found: usize) -> WaitError {
-        let skip = self.entries.len().saturating_sub(20);
-        WaitError {
-            stopped: self.stopped,
-            waited,
-            found,
-            seen: self.next - 1,
-            last: self.told_from(skip),
-        }
-    }
-
-    /// How many held entries come before `seq`.
-    fn skip_to(&self, seq: u64) -> usize {
-        let first = self.entries.front().map_or(self.next, Kept::seq);
-        usize::try_from(seq.saturating_sub(first)).unwrap_or(usize::MAX)
     }
 }
 

@@ -2,12 +2,14 @@
 
 mod journal;
 mod json;
+mod ring;
 mod store;
+mod words;
 
 pub use journal::{Events, Journal, WaitError};
 pub(crate) use store::{pack, packed_size};
 
-use crate::http::{Headers, shown_path};
+use crate::http::Headers;
 use crate::wire::{Frame, header_octets};
 use std::fmt;
 use std::ops::Deref;
@@ -236,48 +238,6 @@ impl Note {
 pub(crate) const HOW_WORDS: &[&str] = &[
     "client", "broker", "clean", "lost", "fin", "rst", "http", "failed", "stopped",
 ];
-
-impl fmt::Display for What {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp => f.write_str("tcp"),
-            Self::Request {
-                method,
-                path,
-                headers,
-                body,
-                was: _,
-            } => {
-                write!(f, "request {method} {} {headers:?}", shown_path(path))?;
-                match body.len() {
-                    0 => Ok(()),
-                    n => write!(f, " [{n} octets]"),
-                }
-            }
-            Self::Upgrade { path, headers } => {
-                write!(f, "upgrade {} {headers:?}", shown_path(path))
-            }
-            Self::Open { subprotocol } => write!(f, "open {subprotocol:?}"),
-            Self::Http { status } => write!(f, "http {status}"),
-            Self::Recv(frame) => write!(f, "recv {frame}"),
-            Self::Sent(frame) => write!(f, "sent {frame}"),
-            Self::BeatIn => f.write_str("beat in"),
-            Self::BeatOut => f.write_str("beat out"),
-            Self::Ping(octets) => write!(f, "ping [{} octets]", octets.len()),
-            Self::Pong(octets) => write!(f, "pong [{} octets]", octets.len()),
-            Self::CloseIn { code, reason } => write!(f, "close in {code:?} {reason:?}"),
-            Self::CloseOut { code, reason } => write!(f, "close out {code} {reason:?}"),
-            Self::Fault(words) => write!(f, "fault {words}"),
-            Self::Mark(name) => write!(f, "mark {name}"),
-            Self::Log(words) => write!(f, "log {words}"),
-            Self::Fail(words) => write!(f, "fail {words}"),
-            Self::Signal(name) => write!(f, "signal {name}"),
-            Self::Note(note) => write!(f, "note {note:?}"),
-            Self::Listening(up) => write!(f, "listening {up}"),
-            Self::Closed(how) => write!(f, "closed {how:?}"),
-        }
-    }
-}
 
 impl fmt::Debug for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -147,6 +147,11 @@ impl fmt::Debug for Frame {
     }
 }
 
+/// Whether octets are text. Most are ASCII, which is known sooner.
+pub(crate) fn is_text(octets: &[u8]) -> bool {
+    octets.is_ascii() || std::str::from_utf8(octets).is_ok()
+}
+
 /// Octets of names and values.
 pub(crate) fn header_octets(headers: &[(String, String)]) -> usize {
     headers.iter().map(|(n, v)| n.len() + v.len()).sum()

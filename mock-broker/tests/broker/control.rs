@@ -404,6 +404,11 @@ fn what_there_is_not_is_told_in_words() {
     assert_eq!(wrong.status, 405);
     assert!(wrong.head.contains("Allow: POST"), "{}", wrong.head);
     assert_eq!(get(&broker, "/favicon.ico").status, 426);
+    for what in ["sessions?limit", "transcript?from", "events?tail"] {
+        let wrong = get(&broker, &format!("/control/{what}=some"));
+        assert_eq!(wrong.status, 400, "{what}");
+        assert!(wrong.body.contains("= is not a number"), "{}", wrong.body);
+    }
 }
 
 #[test]

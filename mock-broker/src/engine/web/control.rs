@@ -83,6 +83,16 @@ fn error(status: u16, words: impl Into<String>) -> Response {
     Response::json(status, &json!({"error": words.into()}))
 }
 
+/// What is a number in the queries of those who ask.
+const NUMBERS: [&str; 3] = ["limit", "from", "tail"];
+
+/// Whether one of them is there but none; with POST they are headers.
+fn is_no_number(request: &Request, name: &str) -> bool {
+    let query = request.query();
+    let there = query.iter().any(|(n, _)| n == name);
+    there && request.method != "POST" && number(request, name).is_none()
+}
+
 fn done(value: &Value) -> Response {
     Response::json(200, value)
 }
@@ -97,6 +107,9 @@ impl Engine {
         let path = path.trim_start_matches('/');
         let (verb, name) = path.split_once('/').unwrap_or((path, ""));
         let name = decode(name);
+        if let Some(name) = NUMBERS.into_iter().find(|n| is_no_number(request, n)) {
+            return self.answer(conn, error(400, format!("?{name}= is not a number")));
+        }
         let method = if request.method == "HEAD" {
             "GET"
         } else {
