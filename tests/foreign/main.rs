@@ -3,6 +3,7 @@
 //! puts them into `target/foreign`.
 #![expect(clippy::unwrap_used, reason = "in a test a missing value is a failure")]
 
+mod desk;
 mod storms;
 
 use hobnail_mock_broker::{MockBroker, Report, Scenario};

@@ -1,9 +1,11 @@
-//! The scenario files that come with the mock broker, before the foreign
-//! clients: what each of them holds, and where it falls short.
+//! The scenario files that come with the mock broker, before ordinary programs on
+//! the foreign clients: what each of them holds, and where it falls short. What
+//! asks for more than such a program does is the desk's.
 
+use super::desk::{DESKS, LEFT_OUT};
 use super::{plan, ride_one, riders};
 use hobnail_mock_broker::verdict::Outcome;
-use hobnail_mock_broker::{MockBroker, Report};
+use hobnail_mock_broker::{MockBroker, Report, Scenario};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,67 +62,31 @@ const RIDES: &[Ride] = &[
     },
 ];
 
-/// What such a program cannot play, and why.
-const LEFT_OUT: &[(&str, &str)] = &[
-    (
-        "late-heart-beats",
-        "stomp.py beats only when it has nothing else to say",
-    ),
-    (
-        "lost-in-mid-frame",
-        "half a frame ends the session of stompjs without a word to its program",
-    ),
-    (
-        "try-again-later",
-        "their pause is the program's: neither shows it Retry-After",
-    ),
-    (
-        "cut-everywhere",
-        "an octet each 20 ms takes longer than they wait for CONNECTED",
-    ),
-    (
-        "event-storm",
-        "asks for the bounded queue of a fast client, and for seconds of both cores",
-    ),
-    (
-        "expired-certificate",
-        "needs TLS with an authority of the test",
-    ),
-    ("overlap-409", "needs two programs with one identity"),
-    (
-        "receipts-and-order",
-        "damages a frame, which ends both for good",
-    ),
-    ("refusals", "takes a minute and more at their pace"),
-    (
-        "regions-and-oauth",
-        "needs a program that asks a token endpoint",
-    ),
-    (
-        "storm-with-slow-reader",
-        "asks for ten seconds of both cores",
-    ),
-    ("token-401-close", "needs a program that gets a new token"),
-    ("token-401-in-body", "they know no in-band renewal"),
-    ("token-401-in-status", "they know no in-band renewal"),
-    ("token-401-rebind", "they know no in-band renewal"),
-];
-
-fn folder() -> PathBuf {
+fn scenarios() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../mock-broker/scenarios")
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(scenarios().join(name).with_extension("json")).unwrap()
+}
+
+pub(super) fn scenario(name: &str) -> Scenario {
+    Scenario::from_json(&text(name)).unwrap()
 }
 
 #[test]
 fn each_scenario_is_ridden_or_left_out_for_a_reason() {
-    let files: BTreeSet<String> = std::fs::read_dir(folder())
+    let files: BTreeSet<String> = std::fs::read_dir(scenarios())
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     let ridden = RIDES.iter().map(|ride| ride.scenario.to_owned());
+    let desks = DESKS.iter().map(|desk| desk.scenario.to_owned());
     let left = LEFT_OUT.iter().map(|(name, _)| (*name).to_owned());
-    assert_eq!(ridden.chain(left).collect::<BTreeSet<_>>(), files);
-    assert_eq!(RIDES.len() + LEFT_OUT.len(), files.len(), "none twice");
+    let all: Vec<String> = ridden.chain(desks).chain(left).collect();
+    assert_eq!(all.len(), files.len(), "none twice");
+    assert_eq!(BTreeSet::from_iter(all), files);
 }
 
 #[test]
@@ -143,8 +109,6 @@ fn the_verdicts_on_the_storms_are_as_they_were() {
 
 /// Rides one client; says what is other than it was known.
 fn judged(ride: &Ride, (name, rider): (&'static str, Command), fails: &[&str]) -> Option<String> {
-    let path = folder().join(ride.scenario).with_extension("json");
-    let text = std::fs::read_to_string(path).unwrap();
     let mut plan = plan(PATIENCE.as_millis() as u64);
     plan["publish"]["count"] = 1000.into();
     // Who acknowledges a duplicate as well is refused, and rightly.
@@ -161,13 +125,13 @@ fn judged(ride: &Ride, (name, rider): (&'static str, Command), fails: &[&str]) -
         let late = !fails.is_empty() && came.is_some_and(|at| at.elapsed() > ENOUGH);
         late || (report.clients > 0 && fallen(&report).is_empty())
     };
-    let (_, _, report) = ride_one(name, rider, &text, &plan, enough);
+    let (_, _, report) = ride_one(name, rider, &text(ride.scenario), &plan, enough);
     let found = fallen(&report);
     (found != fails).then(|| format!("{}, {name}: {found:?}\n{report}", ride.scenario))
 }
 
 /// The assertions that do not hold.
-fn fallen(report: &Report) -> Vec<&str> {
+pub(super) fn fallen(report: &Report) -> Vec<&str> {
     let all = report.verdicts.iter();
     let fallen = all.filter(|v| v.outcome != Outcome::Held);
     fallen.map(|v| v.id.as_str()).collect()

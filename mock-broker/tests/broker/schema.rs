@@ -14,7 +14,11 @@ fn validator() -> Validator {
     jsonschema::draft7::new(&catalogue::schema()).expect("a schema")
 }
 
-/// The files in `scenarios/` and the examples of the catalogue.
+/// The eight scenarios that any program of this kind should play, as they were
+/// given. Those in `scenarios/` assert more.
+const GIVEN: &str = include_str!("examples.json");
+
+/// The files in `scenarios/`, the examples of the catalogue and the given ones.
 fn good() -> Vec<(String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let files = std::fs::read_dir(folder).expect("the folder");
@@ -33,7 +37,22 @@ fn good() -> Vec<(String, Value)> {
     let examples = places.iter().filter(|p| !p.key.example.is_empty());
     all.extend(examples.map(|p| (p.name(), p.key.example.to_owned())));
     let read = |(name, text): (String, String)| (name, serde_json::from_str(&text).expect("JSON"));
-    all.into_iter().map(read).collect()
+    all.into_iter().map(read).chain(given()).collect()
+}
+
+fn given() -> Vec<(String, Value)> {
+    let given: Vec<Value> = serde_json::from_str(GIVEN).expect("JSON");
+    let name = |one: &Value| format!("given: {}", one["name"]);
+    given.into_iter().map(|one| (name(&one), one)).collect()
+}
+
+#[test]
+fn the_given_examples_are_scenarios() {
+    let given = given();
+    assert_eq!(given.len(), 8);
+    for (name, one) in given {
+        Scenario::from_json(&one.to_string()).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
 }
 
 #[test]
