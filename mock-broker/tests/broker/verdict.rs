@@ -66,7 +66,7 @@ fn a_client_that_resends_connect_on_a_live_session_is_named() {
     client.expect("ERROR");
     fails(
         &broker.report(),
-        &["ConnectWhileLive", "connection 1", "one session"],
+        &["its session is on connection 1", "one session"],
     );
 }
 
@@ -100,7 +100,7 @@ fn a_client_that_never_beats_is_named() {
     client.send("CONNECT\naccept-version:1.2\nhost:h\nheart-beat:100,0\n\n");
     client.expect("CONNECTED");
     broker.wait_for(LONG, |e| e.note().is_some()).unwrap();
-    fails(&broker.report(), &["HeartBeatLost"]);
+    fails(&broker.report(), &["heart-beat-lost: nothing came for"]);
 }
 
 #[test]
