@@ -1,8 +1,10 @@
 //! Consumers that stand still while a storm goes on, one policy each, side by
 //! side in processes of their own: what they cost, and what the other
-//! subscription of the same client notices of it.
+//! subscription of the same client notices of it. Beside them one that reads on,
+//! to compare with.
 //!
-//! `stall [PER_SECOND [SECONDS]]`, by default 2,000 a second for 60 s.
+//! `stall [PER_SECOND [SECONDS]]`, by default 2,000 a second for 60 s. Fails if
+//! one of them takes more memory than its bound and 1 MiB.
 
 #![expect(clippy::disallowed_methods, reason = "a measurement has a clock")]
 
@@ -12,7 +14,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Lines, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    sync::mpsc,
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -31,7 +33,14 @@ const LIMITS: QueueLimits = QueueLimits {
     overflow: Overflow::Pause,
 };
 
+/// Beside the bound, in KiB.
+const MORE: i64 = 1024;
+
+/// Its consumer does not stall.
+const READS: &str = "none stalls";
+
 const POLICIES: &[(&str, Overflow)] = &[
+    (READS, Overflow::Pause),
     ("drop-oldest", Overflow::DropOldest),
     ("drop-newest", Overflow::DropNewest),
     ("latest-by", Overflow::LatestBy("kind")),
@@ -71,24 +80,22 @@ fn measure(args: &[String]) -> Result<()> {
     ));
     storm(&broker, rate, Duration::from_secs_f64(seconds));
     println!(
-        "{:>12} {:>9} {:>9} {:>9} {:>10} {:>10} {:>9} {:>21} {:>21}",
-        "policy",
-        "received",
-        "dropped",
-        "on disk",
-        "RSS before",
-        "RSS after",
-        "growth",
-        "quick before",
-        "quick meanwhile"
+        "{:>12} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>20}",
+        "policy", "received", "dropped", "on disk", "RSS", "growth", "2nd half", "the neighbour's"
     );
+    let mut worst = 0;
     for consumer in &mut consumers {
-        println!("{}", consumer.ask("report")?);
+        let report = consumer.ask("report")?;
+        let (growth, row) = report.split_once(';').ok_or("no report")?;
+        worst = worst.max(growth.parse()?);
+        println!("{row}");
     }
-    println!(
-        "RSS in KiB, the bound is {}; quick: µs, median / 99 %",
-        LIMITS.octets >> 10
-    );
+    let bound = (LIMITS.octets >> 10) as i64;
+    println!("RSS and what it grew by at the most: KiB, {bound} and {MORE} are allowed");
+    println!("the neighbour's latency meanwhile: µs, median / 99 % / longest");
+    if worst > bound + MORE {
+        return Err(format!("{worst} KiB are more").into());
+    }
     Ok(())
 }
 
@@ -176,8 +183,11 @@ fn consume(policy: &str, url: &str, file: &str) -> Result<()> {
         let mut taken: Vec<u128> = latencies.try_iter().collect();
         taken.sort_unstable();
         match taken.len() {
-            0 => "none".to_owned(),
-            n => format!("{} / {}", taken[n / 2], taken[n * 99 / 100]),
+            0 => "none came".to_owned(),
+            n => {
+                let [median, most] = [n / 2, n * 99 / 100].map(|at| taken[at]);
+                format!("{median} / {most} / {}", taken[n - 1])
+            }
         }
     };
     let (stall, stalled) = mpsc::channel();
@@ -191,23 +201,49 @@ fn consume(policy: &str, url: &str, file: &str) -> Result<()> {
     println!("ready");
     let mut orders = std::io::stdin().lines();
     orders.next();
-    stall.send(())?;
-    let _slow = reader.join().map_err(|_| "the reader panicked")?;
-    let (before, quick_before) = (resident()?, taken());
+    let _slow = match policy {
+        READS => None,
+        _ => {
+            stall.send(())?;
+            Some(reader.join().map_err(|_| "the reader panicked")?)
+        }
+    };
+    let before = resident()?;
+    taken();
     println!("stalled");
+    let growth = watch(before);
     orders.next();
-    let (after, quick_after) = (resident()?, taken());
+    let growth = growth()?;
     let metrics = handle.metrics()?;
     let queue = metrics.queues.iter().find(|q| q.subscription == "slow");
     let on_disk = queue.map_or(0, |q| q.depth.spilled_messages);
+    let most = growth.iter().max().copied().unwrap_or_default();
+    let half = growth.get(growth.len() / 2).copied().unwrap_or_default();
     println!(
-        "{policy:>12} {:>9} {:>9} {on_disk:>9} {before:>10} {after:>10} {:>9} {quick_before:>21} {quick_after:>21}",
+        "{most};{policy:>12} {:>9} {:>9} {on_disk:>9} {before:>8} {most:>8} {:>8} {:>20}",
         metrics.messages,
         metrics.dropped,
-        after - before,
+        growth.last().copied().unwrap_or_default() - half,
+        taken(),
     );
     orders.next();
     Ok(())
+}
+
+/// By how much memory has grown, four times a second until that is asked for.
+fn watch(before: i64) -> impl FnOnce() -> Result<Vec<i64>> {
+    let (stop, stopped) = mpsc::channel::<()>();
+    let watch = thread::spawn(move || {
+        let mut growth = Vec::with_capacity(1 << 12);
+        while stopped.recv_timeout(Duration::from_millis(250)) == Err(RecvTimeoutError::Timeout) {
+            growth.extend(resident().map(|now| now - before));
+        }
+        growth
+    });
+    move || {
+        stop.send(())?;
+        watch.join().map_err(|_| "the watch panicked".into())
+    }
 }
 
 fn read_quick(quick: &Subscription, tell: &mpsc::Sender<u128>) {

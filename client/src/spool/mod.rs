@@ -44,21 +44,34 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    /// Opens the file and starts the thread.
+    /// Starts the thread, which opens the file.
     pub(crate) fn open(
         settings: &Settings,
         tell: impl Fn(News) + Send + 'static,
     ) -> Result<Self, Error> {
-        let store = open(&settings.path)?;
+        let path = settings.path.clone();
         let lane = Arc::new(Lane::default());
-        let writer = Writer::new(Arc::clone(&lane), settings.path.clone(), store, tell);
+        let theirs = Arc::clone(&lane);
+        let (opened, answer) = mpsc::sync_channel(1);
+        // Not here: allocators keep memory for each thread apart, and what it
+        // takes to open the file is taken again whenever the file grows.
+        let run = move || match open(&path) {
+            Ok(store) => {
+                opened.send(Ok(())).ok();
+                Writer::new(theirs, path, store, tell).run();
+            }
+            Err(e) => {
+                opened.send(Err(e)).ok();
+            }
+        };
         std::thread::Builder::new()
             .name("hobnail-spool".into())
-            .spawn(move || writer.run())
+            .spawn(run)
             .map_err(|e| SpoolError::Io {
                 path: settings.path.clone(),
                 source: Arc::new(e),
             })?;
+        answer.recv().unwrap_or(Err(SpoolError::Busy))?;
         Ok(Self {
             lane,
             disk: DiskLimits {

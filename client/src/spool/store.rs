@@ -33,7 +33,7 @@ const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("hobnail spoo
 const FORMAT: u64 = 1;
 
 /// For pages; the messages in memory are the queues'.
-const CACHE: usize = 512 << 10;
+const CACHE: usize = 256 << 10;
 
 /// A file of this size that holds nothing is worth the work to make it small.
 const LARGE: u64 = 4 << 20;
