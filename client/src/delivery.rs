@@ -40,6 +40,8 @@ enum Parked {
     Ended(Key, Option<Error>),
     /// A step of a drain is done: told after what came before it.
     Drained(Waiter),
+    /// What follows came after a suspension, and what is before it during that one.
+    Resumed,
 }
 
 /// What came of a delivery.
@@ -178,6 +180,7 @@ impl Delivery {
                 }
                 Parked::Ended(key, cause) => self.finish(key, cause),
                 Parked::Drained(waiter) => self.news.push_back(News::Drained(waiter)),
+                Parked::Resumed => self.weigh(now, false),
             }
         }
         true
@@ -218,8 +221,18 @@ impl Delivery {
         }
     }
 
-    /// What waits for a new token, and what it is worth.
+    /// The session is suspended, or is not any more.
     pub(crate) fn suspend(&mut self, now: Instant, suspended: bool) {
+        self.parked.retain(|p| !matches!(p, Parked::Resumed));
+        if suspended || self.parked.is_empty() {
+            self.weigh(now, suspended);
+        } else {
+            self.parked.push_back(Parked::Resumed);
+        }
+    }
+
+    /// What waits for a new token, and what it is worth.
+    fn weigh(&mut self, now: Instant, suspended: bool) {
         let suspend = |(key, sink): (&Key, &mut Sink)| (*key, sink.suspend(suspended));
         let dropped: Vec<_> = self.sinks.iter_mut().map(suspend).collect();
         for (key, messages) in dropped {
