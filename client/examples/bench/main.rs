@@ -5,6 +5,7 @@
 //! cargo run --release --example bench                  # every row, about five minutes
 //! cargo run --release --example bench -- recv send     # rows whose name holds a word
 //! cargo run --release --example bench -- --runs 9 --json rows.json --page docs
+//! cargo run --release --example bench -- --peer wstomp=target/wstomp-bench
 //! ```
 //!
 //! It starts its own load source, and each job in a process of its own, raw and
@@ -15,10 +16,13 @@
 
 mod job;
 mod page;
+mod peer;
 mod plan;
 mod source;
 
 use std::error::Error;
+
+use peer::Peer;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -37,6 +41,7 @@ fn main() -> Result<()> {
                     "--runs" => options.runs = value()?.parse()?,
                     "--json" => options.json = Some(value()?),
                     "--page" => options.page = Some(value()?),
+                    "--peer" => options.peers.push(Peer::read(&value()?).ok_or(USAGE)?),
                     "--quick" => options.divide = 10,
                     "--help" => {
                         println!("{USAGE}");
@@ -51,10 +56,15 @@ fn main() -> Result<()> {
     }
 }
 
-const USAGE: &str = "usage: bench [WORD...] [--runs N] [--quick] [--json FILE] [--page FOLDER]";
+const USAGE: &str = "\
+usage: bench [WORD...] [--runs N] [--quick] [--json FILE] [--page FOLDER] [--peer NAME=COMMAND]
+
+COMMAND is run with `recv COUNT SIZE PORT`: it connects to ws://127.0.0.1:PORT/, subscribes
+to /blast/COUNT/SIZE, and ends when it has received so many messages.";
 
 struct Options {
     words: Vec<String>,
+    peers: Vec<Peer>,
     runs: usize,
     /// Fewer messages by this factor.
     divide: usize,
@@ -66,6 +76,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             words: Vec::new(),
+            peers: Vec::new(),
             runs: 5,
             divide: 1,
             json: None,
@@ -75,14 +86,15 @@ impl Default for Options {
 }
 
 fn compare(options: &Options) -> Result<()> {
+    let load = page::load();
     let source = source::Source::start()?;
-    let rows: Vec<_> = plan::rows()
+    let rows: Vec<_> = plan::rows(&options.peers)
         .into_iter()
         .filter(|row| {
             options.words.is_empty() || options.words.iter().any(|word| row.name.contains(word))
         })
         .collect();
-    let measured = plan::measure(rows, &source, options.runs.max(1), options.divide)?;
+    let measured = plan::measure(rows, &source, options)?;
     println!("{}", page::heading());
     for row in &measured {
         println!("{}", page::line(row));
@@ -91,7 +103,7 @@ fn compare(options: &Options) -> Result<()> {
         std::fs::write(file, page::json(&measured)?)?;
     }
     if let Some(folder) = &options.page {
-        page::write(folder.as_ref(), &measured, options.runs)?;
+        page::write(folder.as_ref(), &measured, options.runs, &load)?;
     }
     Ok(())
 }

@@ -39,10 +39,14 @@ fn target(one: &Measured) -> String {
         Some(false) => "MISSED",
         None => "",
     };
+    format!("{} {met}", wanted(one))
+}
+
+fn wanted(one: &Measured) -> String {
     match one.row.target {
-        Target::Times(most) => format!("≤ {most:.2} {met}"),
-        Target::Rate(least) => format!("≥ {least:.2} {met}"),
-        Target::Most(most) => format!("≤ {:.0} KiB {met}", most / 1024.0),
+        Target::Times(most) => format!("≤ {most:.2}"),
+        Target::Rate(least) => format!("≥ {least:.2}"),
+        Target::Most(most) => format!("≤ {:.0} KiB", most / 1024.0),
     }
 }
 
@@ -64,15 +68,19 @@ pub(crate) fn json(rows: &[Measured]) -> Result<String> {
 }
 
 /// `performance.md` and `performance.svg`.
-pub(crate) fn write(folder: &Path, rows: &[Measured], runs: usize) -> Result<()> {
+pub(crate) fn write(folder: &Path, rows: &[Measured], runs: usize, load: &str) -> Result<()> {
     fs::create_dir_all(folder)?;
     let template = fs::read_to_string(folder.join("performance.md")).unwrap_or_default();
     let mut table = format!(
-        "{} on {} ({} processors), {}, medians of {runs} runs.\n\n",
+        "{} on {} ({}, {} processors, load {} before), {}, {}; medians of {runs} runs.\n\n{}\n\n",
         told("date", &["-u", "+%F"]),
         told("uname", &["-srm"]),
+        line_of("/proc/cpuinfo", "model name"),
         std::thread::available_parallelism()?,
+        load,
         told("rustc", &["--version"]),
+        versions(),
+        summary(rows),
     );
     table.push_str("| what | hobnail | beside | ratio | target |\n|---|---:|---:|---:|---|\n");
     for one in rows {
@@ -97,6 +105,61 @@ pub(crate) fn write(folder: &Path, rows: &[Measured], runs: usize) -> Result<()>
 
 const BEGIN: &str = "<!-- figures -->";
 const END: &str = "<!-- /figures -->";
+
+/// Which targets are met, in words.
+fn summary(rows: &[Measured]) -> String {
+    let judged: Vec<_> = rows.iter().filter_map(|r| Some((r, r.is_met()?))).collect();
+    let missed: Vec<_> = judged.iter().filter(|(_, is_met)| !is_met).collect();
+    let mut text = format!(
+        "**{} of {} targets are met.**",
+        judged.len() - missed.len(),
+        judged.len()
+    );
+    for (nth, (row, _)) in missed.iter().enumerate() {
+        text.push_str(if nth == 0 { " Missed: " } else { "; " });
+        text.push_str(&row.row.name);
+        if let Some(ratio) = row.ratio() {
+            write!(text, " ({ratio:.2}, wanted {})", wanted(row)).ok();
+        }
+    }
+    if !missed.is_empty() {
+        text.push('.');
+    }
+    text
+}
+
+/// Of what is measured, as the lock file has it.
+fn versions() -> String {
+    let lock = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock"));
+    let lock = lock.unwrap_or_default();
+    let version = |name: &str| {
+        let (_, rest) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
+        Some(format!("{name} {}", rest.split_once('"')?.0))
+    };
+    let names = ["hobnail", "tungstenite", "native-tls"];
+    names
+        .iter()
+        .filter_map(|name| version(name))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// What a file of `name: value` lines says.
+fn line_of(file: &str, name: &str) -> String {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(name));
+    let value = line.and_then(|line| line.split_once(':'));
+    value.map_or_else(
+        || "processor?".to_owned(),
+        |(_, value)| value.trim().to_owned(),
+    )
+}
+
+/// The load of the machine, averaged over a minute.
+pub(crate) fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
+}
 
 fn told(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output();

@@ -5,14 +5,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Result, source::Source};
+use crate::{Options, Peer, Result, peer, source::Source};
 
 /// One job: who, what, the size of the bodies, and whether over TLS.
 type Job = (&'static str, &'static str, usize, bool);
 
 /// What a job took, by name: `cpu`, `wall`, `p50`, `p99` in nanoseconds a
 /// message, `rss` and `each` in octets.
-type Took = BTreeMap<String, f64>;
+pub(crate) type Took = BTreeMap<String, f64>;
 
 /// One line of the table.
 pub(crate) struct Row {
@@ -60,7 +60,10 @@ impl Measured {
     }
 }
 
-pub(crate) fn rows() -> Vec<Row> {
+/// What is asked of a row with a peer: so many times less than that.
+const PEERS: [(&str, f64); 2] = [("driven", 6.0), ("threaded", 4.0)];
+
+pub(crate) fn rows(peers: &[Peer]) -> Vec<Row> {
     use Target::{Most, Rate, Times};
     let mut rows = Vec::new();
     let mut row = |name: String, figure, ours: Job, theirs: Option<Job>, target| {
@@ -126,6 +129,17 @@ pub(crate) fn rows() -> Vec<Row> {
             );
         }
     }
+    for peer in peers {
+        for (who, less) in PEERS {
+            row(
+                format!("recv, CPU, {who}, beside {}", peer.name),
+                "cpu",
+                (who, "recv", 300, false),
+                Some((peer.name, "recv", 300, false)),
+                Times(1.0 / less),
+            );
+        }
+    }
     let idle = |who| (who, "idle", 300, true);
     row(
         "wss idle, memory".into(),
@@ -163,12 +177,8 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 /// Runs the jobs of all rows, those of one size by turns, and takes medians.
-pub(crate) fn measure(
-    rows: Vec<Row>,
-    source: &Source,
-    runs: usize,
-    divide: usize,
-) -> Result<Vec<Measured>> {
+pub(crate) fn measure(rows: Vec<Row>, source: &Source, options: &Options) -> Result<Vec<Measured>> {
+    let runs = options.runs.max(1);
     let mut groups: BTreeMap<(bool, usize), Vec<Job>> = BTreeMap::new();
     for row in &rows {
         for job in [Some(row.ours), row.theirs].into_iter().flatten() {
@@ -190,7 +200,7 @@ pub(crate) fn measure(
             for job in &jobs {
                 took.entry(*job)
                     .or_default()
-                    .push(run(*job, source, divide)?);
+                    .push(run(*job, source, options)?);
             }
         }
     }
@@ -207,13 +217,16 @@ pub(crate) fn measure(
     Ok(measured.collect())
 }
 
-fn run((who, what, size, tls): Job, source: &Source, divide: usize) -> Result<Took> {
+fn run((who, what, size, tls): Job, source: &Source, options: &Options) -> Result<Took> {
     let count = match what {
         "echo" => 5_000,
         "idle" => 1,
         _ => (60_000_000 / (size + 200)).clamp(200, 150_000),
     };
-    let count = (count / divide).max(1);
+    let count = (count / options.divide).max(1);
+    if let Some(peer) = options.peers.iter().find(|peer| peer.name == who) {
+        return peer::run(peer, what, count, size, source.url(tls));
+    }
     let output = Command::new(std::env::current_exe()?)
         .args(["job", who, what, &count.to_string(), &size.to_string()])
         .arg(source.url(tls))
