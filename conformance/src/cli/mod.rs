@@ -86,7 +86,21 @@ impl Failure {
 #[must_use]
 pub fn main() -> ExitCode {
     env_logger::init();
+    end_with_the_reader();
     ExitCode::from(run(std::env::args_os()))
+}
+
+/// Whoever reads what is printed may have enough of it, as `head` has: that ends the
+/// program as SIGPIPE would, and is no panic.
+fn end_with_the_reader() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let words = info.payload().downcast_ref::<String>();
+        if words.is_some_and(|w| w.starts_with("failed printing to stdout")) {
+            std::process::exit(141);
+        }
+        others(info);
+    }));
 }
 
 /// The program without its process: the exit code of a command line.

@@ -27,8 +27,10 @@ pub(crate) fn words(text: &str) -> String {
     let mut joined = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let unique = |c: char| c.is_ascii_hexdigit() || matches!(c, '-' | 'N');
-        joined.push_str("conf-N");
-        joined.push_str(part.trim_start_matches(unique));
+        let after = part.trim_start_matches(unique);
+        let is_destination = part[..part.len() - after.len()].contains('-');
+        joined.push_str(if is_destination { "conf-N" } else { "conf-" });
+        joined.push_str(if is_destination { after } else { part });
     }
     joined
 }
@@ -43,6 +45,8 @@ mod tests {
             words("expected RECEIPT r1, got ERROR message:x in queue 'conf-1a2b-7f' after 812 ms"),
             "expected RECEIPT r1, got ERROR message:x in queue 'conf-N' after N ms"
         );
+        let header = "expected conf-k, got conf-foo:1";
+        assert_eq!(words(header), header);
         assert_eq!(
             words("message-id:T_0@@session-k9R3q8x12@@1 within 2.0 s, Close 1007"),
             "message-id:T_0@@session-N@@1 within 2.0 s, Close N"

@@ -109,3 +109,18 @@ fn what_is_there_can_be_listed_and_explained() {
         "{text}"
     );
 }
+
+#[test]
+fn a_reader_that_has_enough_ends_it_without_a_panic() {
+    let script = format!(
+        "{} list | head -n 1",
+        env!("CARGO_BIN_EXE_stomp-conformance")
+    );
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said, "");
+    assert!(!output.stdout.is_empty());
+}
