@@ -109,7 +109,8 @@ impl Engine {
                 }
             }
             FromUpstream::Close { code, reason } => {
-                self.note_upstream(conn, format!("closed {code:?} {reason:?}"));
+                let with = code.map_or("without a code".to_owned(), |code| format!("with {code}"));
+                self.note_upstream(conn, format!("closed {with} {reason}").trim_end());
                 self.up_is_over(conn);
                 self.shut_close(conn, code.unwrap_or(1005), reason);
             }
