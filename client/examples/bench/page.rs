@@ -82,6 +82,7 @@ pub(crate) fn write(folder: &Path, rows: &[Measured], runs: usize, load: &str) -
         versions(),
         summary(rows),
     );
+    table.push_str("![Ratios and targets](performance.svg)\n\n");
     table.push_str("| what | hobnail | beside | ratio | target |\n|---|---:|---:|---:|---|\n");
     for one in rows {
         let theirs = one.theirs.map_or_else(String::new, |t| figure(one, t));
@@ -190,6 +191,10 @@ fn chart(rows: &[Measured]) -> Result<String> {
             "#3a7ac0"
         };
         let width = (ratio * UNIT).min(800.0 - LEFT - 50.0);
+        let mark = match row.row.target {
+            Target::Times(at) | Target::Rate(at) => at,
+            Target::Most(_) => 0.0,
+        };
         writeln!(
             svg,
             "<text x=\"{:.0}\" y=\"{}\" text-anchor=\"end\">{}</text>\
@@ -198,7 +203,7 @@ fn chart(rows: &[Measured]) -> Result<String> {
             LEFT - 6.0,
             y + 10,
             row.row.name,
-            LEFT + width + 12.0,
+            LEFT + width.max(mark * UNIT) + 12.0,
             y + 10,
         )?;
         if let Target::Times(at) | Target::Rate(at) = row.row.target {
