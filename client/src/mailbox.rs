@@ -489,7 +489,16 @@ pub(crate) struct Slot {
 
 impl Slot {
     pub(crate) fn put(&self, answer: Result<Reply, Error>) {
+        self.place(answer);
+        self.tell();
+    }
+
+    /// As [`put`](Self::put), but whoever waits learns of it with [`tell`](Self::tell).
+    pub(crate) fn place(&self, answer: Result<Reply, Error>) {
         *self.lock() = Some(answer);
+    }
+
+    pub(crate) fn tell(&self) {
         self.answered.notify_all();
     }
 

@@ -53,6 +53,9 @@ pub(crate) struct Reactor {
     posts: VecDeque<Post>,
     offload: Offload,
     waiters: BTreeMap<Waiter, Arc<Slot>>,
+    /// Those who wait here are told together, once all are answered: each would
+    /// only take the processor from the next.
+    answered: Vec<Arc<Slot>>,
     delivery: Delivery,
     /// Octets of messages that the core has taken and nobody was handed yet.
     gathered: usize,
@@ -96,6 +99,7 @@ impl Reactor {
             posts: VecDeque::new(),
             offload: Offload::default(),
             waiters: BTreeMap::new(),
+            answered: Vec::new(),
             delivery,
             gathered: 0,
             events: Arc::new(events),
@@ -140,6 +144,7 @@ impl Reactor {
             self.drain_mailbox(now);
         }
         self.take_post(now, post);
+        self.tell_answered();
         self.more = true;
     }
 
@@ -211,16 +216,24 @@ impl Reactor {
         self.mailbox.rise();
         self.unpark(now);
         self.read(now);
+        self.tell_answered();
         self.drain_mailbox(now);
         // After reading: a reactor that was held up hears before it judges.
         if self.core.next_deadline().is_some_and(|at| at <= now) {
             self.feed(now, Input::Timeout);
         }
         self.write(now);
+        self.tell_answered();
         // What has left has made room.
         let core = &self.core;
         self.more |= self.mailbox.is_ready(|octets| core.has_room(1, octets));
         self.more |= self.mailbox.doze();
+    }
+
+    fn tell_answered(&mut self) {
+        for slot in self.answered.drain(..) {
+            slot.tell();
+        }
     }
 
     fn drain_mailbox(&mut self, now: Instant) {
@@ -467,6 +480,7 @@ impl Reactor {
 impl Drop for Reactor {
     fn drop(&mut self) {
         self.end();
+        self.tell_answered();
         for slot in std::mem::take(&mut self.waiters).into_values() {
             slot.put(Err(Error::Closed));
         }

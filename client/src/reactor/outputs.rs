@@ -125,7 +125,8 @@ impl Reactor {
             | Err(_) => {}
         }
         if let Some(slot) = self.waiters.remove(&waiter) {
-            slot.put(result);
+            slot.place(result);
+            self.answered.push(slot);
         }
     }
 
