@@ -82,8 +82,8 @@ impl Subscription {
     /// # Errors
     /// Once there will be none any more, what ended the subscription: the
     /// broker's ERROR if it cancelled this one, else what ended the client;
-    /// [`Error::Closed`] if that was asked for. [`Misuse::WouldDeadlock`] on the
-    /// thread that turns the reactor.
+    /// [`Error::Closed`] if that was asked for. On the thread that turns the reactor,
+    /// [`Misuse::WouldDeadlock`](crate::error::Misuse::WouldDeadlock).
     pub fn recv(&self) -> Result<Message, Error> {
         if let Some(message) = self.try_recv()? {
             return Ok(message);
