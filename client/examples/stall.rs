@@ -49,6 +49,8 @@ const POLICIES: &[(&str, Overflow)] = &[
     ("pause", Overflow::Pause),
 ];
 
+const USAGE: &str = "usage: stall [PER_SECOND [SECONDS]]";
+
 fn main() -> Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -60,7 +62,9 @@ fn main() -> Result<()> {
 /// Starts the consumers and makes the storm.
 fn measure(args: &[String]) -> Result<()> {
     let number = |at: usize, default: f64| match args.get(at) {
-        Some(text) => text.parse(),
+        Some(text) => text
+            .parse()
+            .map_err(|_| format!("{text} is no number; {USAGE}")),
         None => Ok(default),
     };
     let (rate, seconds) = (number(0, 2_000.0)?, number(1, 60.0)?);

@@ -1,0 +1,1 @@
+//! The benchmarks are all there is.
