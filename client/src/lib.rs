@@ -62,6 +62,7 @@ mod metrics;
 mod net;
 mod offload;
 mod port;
+mod post;
 mod publish;
 mod queue;
 mod reactor;
@@ -69,6 +70,7 @@ pub mod region;
 mod request;
 mod secret;
 mod sink;
+mod slot;
 #[cfg(feature = "spill")]
 mod spool;
 mod subscription;

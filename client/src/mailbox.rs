@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
@@ -12,53 +11,17 @@ use std::{
 
 use crate::{
     acknowledge::{self, Acknowledger},
-    auth::Token,
     clock,
-    config::{Config, Endpoint},
-    core::{Command, Key, Replies, Reply, Ticket, Waiter},
-    error::{AuthError, Error, Misuse, RegionError, Stage},
+    config::Config,
+    core::{Command, Key, Replies, Waiter},
+    error::{Error, Misuse, Stage},
     frame::{self, Frame},
+    post::Post,
     queue::Notify,
     sink::{Outlet, Sink},
+    slot::Slot,
     thread,
 };
-
-/// Something for the reactor.
-pub(crate) enum Post {
-    /// A command; who waits for its answer; where a new subscription delivers.
-    Command {
-        command: Command,
-        slot: Option<Arc<Slot>>,
-        sink: Option<(Key, Sink)>,
-    },
-    /// A helper thread has resolved a name.
-    Resolved(Ticket, Result<Vec<SocketAddr>, String>),
-    /// A helper thread has a token.
-    Token(Ticket, Result<Token, AuthError>),
-    /// A helper thread knows the active region.
-    Region(Ticket, Result<Endpoint, RegionError>),
-    /// A helper thread has the headers of a SUBSCRIBE.
-    Headers(Ticket, Result<Vec<(String, String)>, String>),
-    /// There is something to tell of the disk on which queues go on.
-    #[cfg(feature = "spill")]
-    Spool(crate::spool::News),
-}
-
-impl Post {
-    /// A command that nobody waits for.
-    pub(crate) fn of(command: Command) -> Self {
-        Self::Command {
-            command,
-            slot: None,
-            sink: None,
-        }
-    }
-
-    /// How much room it needs in the outbox.
-    pub(crate) fn frame_size(&self) -> usize {
-        size(self)
-    }
-}
 
 /// What handles share with their reactor.
 pub(crate) struct Mailbox {
@@ -123,7 +86,7 @@ impl Lane {
             } => self.closing = true,
             Post::Command { .. } => {}
         }
-        self.octets += size(&post);
+        self.octets += post.frame_size();
         self.posts.push_back(post);
     }
 }
@@ -182,7 +145,7 @@ impl Mailbox {
 
     /// Posts once there is room, at the latest at the deadline.
     pub(crate) fn post(&self, post: Post, deadline: Instant) -> Result<(), Error> {
-        let size = size(&post);
+        let size = post.frame_size();
         let limits = self.config.limits;
         let mut lane = self.lock();
         loop {
@@ -272,7 +235,7 @@ impl Mailbox {
         let mut lane = self.lock();
         posts.append(&mut lane.urgent);
         let (mut frames, mut octets) = (0, 0);
-        while let Some(size) = lane.posts.front().map(size) {
+        while let Some(size) = lane.posts.front().map(Post::frame_size) {
             if size > 0 && !lane.closing && !fits(frames + 1, octets + size) {
                 break;
             }
@@ -309,7 +272,7 @@ impl Mailbox {
             return false;
         }
         let lane = self.lock();
-        let front = lane.posts.front().map(size);
+        let front = lane.posts.front().map(Post::frame_size);
         !lane.urgent.is_empty()
             || front.is_some_and(|octets| octets == 0 || lane.closing || fits(octets))
     }
@@ -461,72 +424,5 @@ impl Acknowledger for Mailbox {
 impl Notify for Mailbox {
     fn notify(&self) {
         self.wake();
-    }
-}
-
-fn size(post: &Post) -> usize {
-    match post {
-        Post::Command {
-            command: Command::Publish(outgoing),
-            ..
-        } => outgoing.octets.len(),
-        Post::Command { .. }
-        | Post::Resolved(..)
-        | Post::Token(..)
-        | Post::Region(..)
-        | Post::Headers(..) => 0,
-        #[cfg(feature = "spill")]
-        Post::Spool(_) => 0,
-    }
-}
-
-/// Where the answer to one call appears.
-#[derive(Debug, Default)]
-pub(crate) struct Slot {
-    answer: Mutex<Option<Result<Reply, Error>>>,
-    answered: Condvar,
-}
-
-impl Slot {
-    pub(crate) fn put(&self, answer: Result<Reply, Error>) {
-        self.place(answer);
-        self.tell();
-    }
-
-    /// As [`put`](Self::put), but whoever waits learns of it with [`tell`](Self::tell).
-    pub(crate) fn place(&self, answer: Result<Reply, Error>) {
-        *self.lock() = Some(answer);
-    }
-
-    pub(crate) fn tell(&self) {
-        self.answered.notify_all();
-    }
-
-    pub(crate) fn take(&self) -> Option<Result<Reply, Error>> {
-        self.lock().take()
-    }
-
-    /// Waits for the answer. The core answers by the call's own deadline; this
-    /// one is for a reactor that is not turned.
-    pub(crate) fn wait(&self, deadline: Instant) -> Result<Reply, Error> {
-        let mut answer = self.lock();
-        loop {
-            if let Some(answer) = answer.take() {
-                return answer;
-            }
-            let left = deadline.saturating_duration_since(clock::now());
-            if left.is_zero() {
-                return Err(Error::Timeout(Stage::Receipt));
-            }
-            answer = self
-                .answered
-                .wait_timeout(answer, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Result<Reply, Error>>> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

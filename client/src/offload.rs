@@ -14,8 +14,9 @@ use crate::{
     core::{Key, Ticket},
     errand::Errands,
     error::{AuthError, RegionError},
-    mailbox::{Mailbox, Post},
+    mailbox::Mailbox,
     net::resolve_blocking,
+    post::Post,
     region::Regions,
     sink::Makers,
 };

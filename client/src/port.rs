@@ -12,8 +12,10 @@ use crate::{
     core::{Command, Key, Reply, Waiter},
     error::{Error, Misuse, Stage},
     handle::{Handle, User},
-    mailbox::{Mailbox, Post, Slot},
+    mailbox::Mailbox,
+    post::Post,
     sink::Sink,
+    slot::Slot,
 };
 
 /// Who makes a call.

@@ -24,8 +24,9 @@ use crate::{
     error::{Error, Misuse},
     frame::{self, EncodeError, Encoder, Version},
     handle::User,
-    mailbox::{Mailbox, Slot},
+    mailbox::Mailbox,
     port::{GRACE, Port},
+    slot::Slot,
 };
 
 /// A SEND in the making (STOMP 1.2 §SEND).

@@ -18,10 +18,12 @@ use crate::{
     delivery::Delivery,
     error::{Error, LinkError},
     event::Event,
-    mailbox::{Mailbox, Post, Slot},
+    mailbox::Mailbox,
     net::{Link, LinkEvent, Readiness, Tls, Upgraded, check_headers},
     offload::{Offload, remembered},
+    post::Post,
     queue::Queue,
+    slot::Slot,
 };
 
 mod outputs;

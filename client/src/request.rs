@@ -7,9 +7,9 @@ use crate::{
     core::{Command, Reply},
     error::{Error, Misuse, Stage},
     handle::Handle,
-    mailbox::Post,
     message::Message,
     port::Port,
+    post::Post,
     publish::{Pending, Publish},
 };
 

@@ -15,9 +15,9 @@ use crate::{
     core::{Command, Key},
     error::Error,
     handle::Handle,
-    mailbox::Post,
     message::Message,
     port::Port,
+    post::Post,
     queue::{Popped, Queue},
 };
 
