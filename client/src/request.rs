@@ -33,8 +33,9 @@ impl Publish<'_> {
     /// [`publish`](Self::publish).
     pub fn request(mut self) -> Result<Message, Error> {
         let (request, pending) = self.ask()?;
-        let pending = PendingReply { request, pending };
-        message(self.wait(&pending.pending))
+        let mut reply = PendingReply::new(request, pending);
+        let answer = self.wait(&reply.pending);
+        reply.settle(answer)
     }
 
     /// As [`request`](Self::request), and does not wait for the reply: for many
@@ -44,36 +45,52 @@ impl Publish<'_> {
     /// As [`request`](Self::request), but for what only an answer can tell.
     pub fn begin_request(mut self) -> Result<PendingReply, Error> {
         let (request, pending) = self.ask()?;
-        Ok(PendingReply { request, pending })
+        Ok(PendingReply::new(request, pending))
     }
 }
 
 /// A request whose reply is under way. Dropped it is given up: it does not leave
 /// if it has not yet, and its reply is dropped when it comes.
 pub struct PendingReply {
-    /// The receipt id of its SEND.
-    request: u64,
+    /// The receipt id of its SEND, until the answer is there.
+    request: Option<u64>,
     pending: Pending,
 }
 
 impl PendingReply {
+    fn new(request: u64, pending: Pending) -> Self {
+        Self {
+            request: Some(request),
+            pending,
+        }
+    }
+
+    /// A reply that has come leaves nothing to forget.
+    fn settle(&mut self, answer: Result<Reply, Error>) -> Result<Message, Error> {
+        if answer.is_ok() {
+            self.request = None;
+        }
+        message(answer)
+    }
+
     /// Waits for the reply, on a thread other than the one that turns the reactor;
     /// with a [`Client`] call [`Client::recv_reply`].
     ///
     /// # Errors
     /// As [`Publish::request`]; [`Misuse::WouldDeadlock`] on the thread that turns
     /// the reactor, unless the answer is there.
-    pub fn wait(self) -> Result<Message, Error> {
-        message(self.pending.answer())
+    pub fn wait(mut self) -> Result<Message, Error> {
+        let answer = self.pending.answer();
+        self.settle(answer)
     }
 }
 
-/// After the answer this finds nothing to do.
 impl Drop for PendingReply {
     fn drop(&mut self) {
-        let request = self.request;
-        let forget = Post::of(Command::Forget { request });
-        self.pending.mailbox().post_now(forget);
+        if let Some(request) = self.request {
+            let forget = Post::of(Command::Forget { request });
+            self.pending.mailbox().post_now(forget);
+        }
     }
 }
 
@@ -89,9 +106,10 @@ impl Client {
     ///
     /// # Errors
     /// As [`Publish::request`].
-    pub fn recv_reply(&mut self, pending: PendingReply) -> Result<Message, Error> {
+    pub fn recv_reply(&mut self, mut pending: PendingReply) -> Result<Message, Error> {
         let (slot, limit) = (pending.pending.slot(), pending.pending.limit());
-        message(self.wait(slot, limit, Stage::Reply))
+        let answer = self.wait(slot, limit, Stage::Reply);
+        pending.settle(answer)
     }
 
     /// The reply to a request: a SEND to its `reply-to`, with its `correlation-id`.
