@@ -17,7 +17,7 @@ use divan::{Bencher, black_box};
 use hobnail::{
     AckMode, Client,
     core::{Command, Core, Input, Key, Outgoing, Output, Subscribe, Waiter},
-    frame::Version,
+    frame::{Piece, Version},
 };
 use support::{Length, message};
 
@@ -25,6 +25,11 @@ const MESSAGES: usize = 1_000;
 
 fn main() {
     divan::main();
+}
+
+/// As it comes out of a WebSocket message.
+fn text(octets: Bytes) -> Piece {
+    Piece::text(octets).expect("it is UTF-8")
 }
 
 /// A session in virtual time.
@@ -51,7 +56,7 @@ impl Session {
         };
         session.input(Input::LinkUp(*ticket));
         let answer = "CONNECTED\nversion:1.2\nheart-beat:0,0\n\n\0";
-        session.input(Input::Message(Bytes::from_static(answer.as_bytes())));
+        session.input(Input::Message(text(answer.into())));
         let subscribe = Subscribe {
             key: Key(1),
             id: "s-1".into(),
@@ -113,7 +118,7 @@ fn receive(bencher: Bencher<'_, '_>, size: usize) {
         let mut delivered = 0;
         session.now += Duration::from_micros(10);
         for frame in &frames {
-            let input = Input::Message(frame.clone());
+            let input = Input::Message(text(frame.clone()));
             session.core.handle(session.now, input);
             while let Some(delivery) = session.core.poll() {
                 black_box(delivery);
@@ -149,7 +154,7 @@ fn publish_and_confirm(bencher: Bencher<'_, '_>) {
         }
         for id in first + 1..=session.receipts {
             let receipt = format!("RECEIPT\nreceipt-id:{id}\n\n\0");
-            let outputs = session.input(Input::Message(receipt.into()));
+            let outputs = session.input(Input::Message(text(receipt.into())));
             assert!(
                 matches!(outputs[..], [Output::Reply(_, Ok(_))]),
                 "{outputs:?}"

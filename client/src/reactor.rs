@@ -317,9 +317,9 @@ impl Reactor {
             };
             let ticket = *ticket;
             match link.poll(now, self.poll.registry(), may_read) {
-                LinkEvent::Message(octets) => {
-                    self.gathered += octets.len();
-                    self.core.handle(now, Input::Message(octets));
+                LinkEvent::Message(piece) => {
+                    self.gathered += piece.octets().len();
+                    self.core.handle(now, Input::Message(piece));
                     if self.gathered >= BATCH || !self.core.is_quiet() {
                         self.check_suspended(now);
                         self.drain(now);

@@ -10,7 +10,7 @@ use crate::{
     config::Endpoint,
     error::{AuthError, Error, LinkError, RegionError},
     event::Event,
-    frame::{Frame, Version},
+    frame::{Frame, Piece, Version},
     health::Health,
     metrics::Metrics,
 };
@@ -23,7 +23,7 @@ pub enum Input<'a> {
     /// The upgrade is done; STOMP may start.
     LinkUp(Ticket),
     /// One complete WebSocket data message: part of a STOMP frame, one, or many.
-    Message(Bytes),
+    Message(Piece),
     /// Octets arrived, though perhaps not a whole message yet.
     Octets,
     /// The link is gone.

@@ -49,8 +49,6 @@ fn some_instant() -> Instant {
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use bytes::Bytes;
-
 pub(crate) use io::transaction_text;
 pub use io::{
     AckMode, Command, Dedupe, DrainStep, Input, Key, Outgoing, Output, Reply, Subscribe, Ticket,
@@ -65,7 +63,7 @@ use crate::{
     config::Config,
     error::Error,
     event::Event,
-    frame::{DecodeLimits, Decoder, Frame, Version},
+    frame::{DecodeLimits, Decoder, Frame, Piece, Version},
     metrics::Metrics,
 };
 use endpoints::Endpoints;
@@ -221,7 +219,7 @@ impl Core {
         match input {
             Input::Command(command) => self.command(now, command),
             Input::LinkUp(ticket) => self.link_up(now, ticket),
-            Input::Message(octets) => self.message(now, octets),
+            Input::Message(piece) => self.message(now, piece),
             Input::Octets => {
                 self.metrics.beats_missed += self.beats.missed(now);
                 self.beats.heard(now);
@@ -319,14 +317,14 @@ impl Core {
         self.metrics.dropped += messages;
     }
 
-    fn message(&mut self, now: Instant, octets: Bytes) {
+    fn message(&mut self, now: Instant, piece: Piece) {
         if !matches!(self.link, Link::Up(_)) {
             return;
         }
         self.metrics.beats_missed += self.beats.missed(now);
-        self.metrics.octets_in += octets.len() as u64;
+        self.metrics.octets_in += piece.octets().len() as u64;
         self.beats.heard(now);
-        self.decoder.push(octets);
+        self.decoder.push(piece);
         loop {
             match self.decoder.next_frame() {
                 Ok(Some(frame)) => self.receive(now, frame),

@@ -2,10 +2,10 @@
 
 use std::{collections::VecDeque, mem};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::{
-    DecodeError, Frame, Version,
+    DecodeError, Frame, Piece, Version,
     scan::{Fault, Scan},
 };
 
@@ -47,9 +47,9 @@ pub struct Decoder {
     limits: DecodeLimits,
     version: Version,
     /// The piece that is being read, from where the next frame begins.
-    input: Bytes,
+    input: Piece,
     /// Pieces that were pushed before `input` was read to its end.
-    later: VecDeque<Bytes>,
+    later: VecDeque<Piece>,
     /// The beginning of a frame that goes on in `input`; of one frame only.
     tail: BytesMut,
     scan: Scan,
@@ -70,7 +70,7 @@ impl Decoder {
         Self {
             limits,
             version: Version::V1_2,
-            input: Bytes::new(),
+            input: Piece::new(),
             later: VecDeque::new(),
             tail: BytesMut::new(),
             scan: Scan::new(),
@@ -89,14 +89,15 @@ impl Decoder {
     }
 
     /// Takes the next octets of the stream, for example one WebSocket message.
-    pub fn push(&mut self, octets: Bytes) {
-        if octets.is_empty() || self.failed.is_some() {
+    pub fn push(&mut self, octets: impl Into<Piece>) {
+        let piece = octets.into();
+        if piece.octets().is_empty() || self.failed.is_some() {
             return;
         }
-        if self.input.is_empty() {
-            self.input = octets;
+        if self.input.octets().is_empty() {
+            self.input = piece;
         } else {
-            self.later.push_back(octets);
+            self.later.push_back(piece);
         }
     }
 
@@ -111,7 +112,7 @@ impl Decoder {
             return Err(e.clone());
         }
         loop {
-            if self.input.is_empty() {
+            if self.input.octets().is_empty() {
                 match self.later.pop_front() {
                     Some(next) => self.input = next,
                     None => return Ok(None),
@@ -137,14 +138,14 @@ impl Decoder {
     #[must_use]
     pub fn is_mid_frame(&self) -> bool {
         let mut pieces = self.later.iter().chain([&self.input]);
-        !self.tail.is_empty() || pieces.any(|piece| between_frames(piece) < piece.len())
+        !self.tail.is_empty() || pieces.any(|p| between_frames(p.octets()) < p.octets().len())
     }
 
     /// The octets that were pushed and have not become frames.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        let later: usize = self.later.iter().map(Bytes::len).sum();
-        self.tail.len() + self.input.len() + later
+        let later: usize = self.later.iter().map(|p| p.octets().len()).sum();
+        self.tail.len() + self.input.octets().len() + later
     }
 
     /// Forgets everything but the limits, for a new stream.
@@ -155,56 +156,61 @@ impl Decoder {
     /// Reads a frame within `input`. What begins there and does not end there
     /// is moved to `tail`.
     fn slice(&mut self) -> Result<Option<Frame>, Fault> {
-        self.skip(between_frames(&self.input));
-        if self.input.is_empty() {
-            self.input = Bytes::new();
+        self.skip(between_frames(self.input.octets()));
+        let octets = self.input.octets();
+        if octets.is_empty() {
+            self.input = Piece::new();
             return Ok(None);
         }
-        if let Some(end) = self.scan.advance(&self.input, self.version, &self.limits)? {
-            let octets = if end + 1 == self.input.len() {
+        let text = self.input.is_text();
+        let end = self
+            .scan
+            .advance(octets, text, self.version, &self.limits)?;
+        if let Some(end) = end {
+            let piece = if end + 1 == octets.len() {
                 // All of it: nothing here is to keep its block alive.
-                let mut whole = mem::take(&mut self.input);
-                whole.truncate(end);
-                whole
+                mem::replace(&mut self.input, Piece::new())
             } else {
-                let octets = self.input.split_to(end);
-                self.input.advance(1);
-                octets
+                self.input.split_to(end + 1)
             };
-            return Ok(Some(self.finish(octets)));
+            return Ok(Some(self.finish(piece)));
         }
-        self.tail = BytesMut::with_capacity(self.capacity(self.input.len()));
-        self.tail.extend_from_slice(&self.input);
-        self.input = Bytes::new();
+        self.tail = BytesMut::with_capacity(self.capacity(octets.len()));
+        self.tail.extend_from_slice(octets);
+        self.input = Piece::new();
         Ok(None)
     }
 
     /// Moves octets from `input` to `tail` until the frame there is whole, and
     /// none of what follows it.
     fn join(&mut self) -> Result<Option<Frame>, Fault> {
-        while !self.input.is_empty() {
+        while !self.input.octets().is_empty() {
             let have = self.tail.len();
-            let more = self.scan.wanted(have, &self.input, &self.limits);
+            let input = self.input.octets();
+            let more = self.scan.wanted(have, input, &self.limits);
             if have + more > self.tail.capacity() {
                 self.tail.reserve(self.capacity(have + more) - have);
             }
-            self.tail.extend_from_slice(&self.input[..more]);
+            self.tail.extend_from_slice(&input[..more]);
             self.input.advance(more);
-            if let Some(end) = self.scan.advance(&self.tail, self.version, &self.limits)? {
+            let end = self
+                .scan
+                .advance(&self.tail, false, self.version, &self.limits)?;
+            if let Some(end) = end {
                 let mut octets = mem::take(&mut self.tail);
-                octets.truncate(end);
-                return Ok(Some(self.finish(octets.freeze())));
+                octets.truncate(end + 1);
+                return Ok(Some(self.finish(octets.freeze().into())));
             }
         }
         // Though empty, it would keep its block from being read into again.
-        self.input = Bytes::new();
+        self.input = Piece::new();
         Ok(None)
     }
 
-    fn finish(&mut self, octets: Bytes) -> Frame {
+    fn finish(&mut self, piece: Piece) -> Frame {
         let layout = mem::replace(&mut self.scan, Scan::new()).layout();
-        self.offset += octets.len() as u64 + 1;
-        Frame { octets, layout }
+        self.offset += piece.octets().len() as u64;
+        Frame { piece, layout }
     }
 
     fn skip(&mut self, octets: usize) {
@@ -221,13 +227,13 @@ impl Decoder {
 
     fn fail(&mut self, fault: Fault) -> DecodeError {
         let frame: &[u8] = if self.tail.is_empty() {
-            &self.input
+            self.input.octets()
         } else {
             &self.tail
         };
         let e = DecodeError::new(fault.kind, self.offset + fault.at as u64, frame);
         self.tail = BytesMut::new();
-        self.input = Bytes::new();
+        self.input = Piece::new();
         self.later.clear();
         self.failed = Some(e.clone());
         e

@@ -1,6 +1,6 @@
 //! Looking up and walking through the headers of a decoded frame.
 
-use std::{borrow::Cow, str};
+use std::{borrow::Cow, ops::Range, str};
 
 use memchr::memchr;
 
@@ -44,40 +44,42 @@ impl Frame {
     /// Names are case-sensitive (STOMP 1.2 §STOMP Frames) and compared after
     /// unescaping. Borrowed unless the value holds an escape.
     #[must_use]
+    #[inline]
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        let value = match self.known(name.as_bytes()) {
-            Some(value) => value?,
+        let value = match self.noted(name.as_bytes()) {
+            Some(place) => self.piece.str(place),
             // Every escape stands for one of these, so that a name without them
             // is on the wire what it is here.
             None if name.contains([':', '\\', '\n', '\r']) => {
                 return self.headers().find(|(n, _)| n == name).map(|(_, v)| v);
             }
-            None => self.search(name.as_bytes())?,
+            None => text(self.search(name.as_bytes())?),
         };
-        Some(self.layout.escapes.unescape(text(value)))
+        Some(self.layout.escapes.unescape(value))
     }
 
     /// The value of the first header of that name; both as they stand on the
     /// wire, still escaped. Never allocates.
     #[must_use]
+    #[inline]
     pub fn raw_header(&self, name: &[u8]) -> Option<&[u8]> {
-        match self.known(name) {
-            Some(value) => value,
+        match self.noted(name) {
+            Some(place) => self.octets().get(place),
             None => self.search(name),
         }
     }
 
-    /// The value of a header whose place was noted; `None` for any other name.
-    #[expect(clippy::option_option, reason = "a known name may be absent")]
-    fn known(&self, name: &[u8]) -> Option<Option<&[u8]>> {
+    /// Where the value of a header is, if that was noted.
+    #[inline]
+    fn noted(&self, name: &[u8]) -> Option<Range<usize>> {
         let Value { at, length } = match name {
             b"subscription" => self.layout.subscription,
             b"destination" => self.layout.destination,
             b"message-id" => self.layout.message_id,
             _ => return None,
         };
-        let (at, length) = (at as usize, length as usize);
-        Some((at != 0).then(|| &self.octets[at..at + length]))
+        let at = usize::from(at);
+        (at != 0).then(|| at..at + usize::from(length))
     }
 
     fn search(&self, name: &[u8]) -> Option<&[u8]> {
@@ -93,7 +95,7 @@ impl Frame {
 
     /// The header lines and the blank line.
     fn block(&self) -> &[u8] {
-        &self.octets[self.layout.headers as usize..self.layout.body as usize]
+        &self.octets()[self.layout.headers as usize..self.layout.body as usize]
     }
 }
 

@@ -32,6 +32,7 @@ mod error;
 mod escape;
 mod headers;
 mod mask;
+mod piece;
 mod scan;
 
 pub use command::{Command, Version};
@@ -40,6 +41,7 @@ pub use encode::{EncodeError, Encoder};
 pub use error::{DecodeError, DecodeErrorKind, LengthFault, Limit};
 pub use headers::Headers;
 pub use mask::is_secret;
+pub use piece::Piece;
 
 use std::fmt;
 
@@ -57,8 +59,8 @@ use escape::Escapes;
 /// `Debug` shows neither the body nor the values of secret headers.
 #[derive(Clone)]
 pub struct Frame {
-    /// The whole frame without its NUL.
-    octets: Bytes,
+    /// The whole frame with its NUL.
+    piece: Piece,
     layout: Layout,
 }
 
@@ -78,32 +80,34 @@ impl Frame {
     /// The body; empty if there is none.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        &self.octets[self.layout.body as usize..]
+        &self.octets()[self.layout.body as usize..]
     }
 
     /// The body, sharing the frame's memory.
     #[must_use]
     pub fn body_bytes(&self) -> Bytes {
-        self.octets.slice(self.layout.body as usize..)
+        self.piece
+            .octets()
+            .slice(self.layout.body as usize..self.len())
     }
 
     /// The whole frame as it stood on the wire, without the NUL that ends it.
     #[must_use]
-    pub fn octets(&self) -> &Bytes {
-        &self.octets
+    pub fn octets(&self) -> &[u8] {
+        &self.piece.octets()[..self.len()]
     }
 
     /// The number of [`octets`](Self::octets).
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a frame is never empty")]
     pub fn len(&self) -> usize {
-        self.octets.len()
+        self.piece.octets().len() - 1
     }
 
     /// Copies the frame into memory of its own, so that it no longer keeps
     /// alive what else was read with it.
     pub fn detach(&mut self) {
-        self.octets = Bytes::copy_from_slice(&self.octets);
+        self.piece.detach();
     }
 }
 
@@ -140,11 +144,12 @@ struct Layout {
     escapes: Escapes,
 }
 
-/// Where a header's value is. None stands at 0, so that 0 is "absent".
+/// Where a header's value is, if that is near the beginning. None stands at 0,
+/// so that 0 is "absent, or far".
 #[derive(Debug, Clone, Copy, Default)]
 struct Value {
-    at: u32,
-    length: u32,
+    at: u16,
+    length: u16,
 }
 
 #[cfg(test)]
@@ -153,8 +158,8 @@ mod tests {
 
     #[test]
     fn a_frame_is_small() {
-        assert!(size_of::<Frame>() <= 72, "{}", size_of::<Frame>());
-        assert!(size_of::<Option<Frame>>() <= 72);
+        assert!(size_of::<Frame>() <= 64, "{}", size_of::<Frame>());
+        assert!(size_of::<Option<Frame>>() <= 64);
         assert_eq!(size_of::<DecodeError>(), size_of::<usize>());
     }
 }

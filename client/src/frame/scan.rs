@@ -23,8 +23,6 @@ pub(super) struct Scan {
     /// Header lines so far.
     count: usize,
     content_length: Option<usize>,
-    /// All octets of the head together, and perhaps a few of the body.
-    seen: u64,
     layout: Layout,
 }
 
@@ -53,7 +51,6 @@ impl Scan {
             line: 0,
             count: 0,
             content_length: None,
-            seen: 0,
             layout: Layout {
                 headers: 0,
                 body: 0,
@@ -67,11 +64,12 @@ impl Scan {
         }
     }
 
-    /// Reads on in a frame of which `octets` have arrived. `Some(end)` when it
-    /// is whole: its NUL stands at `end`.
+    /// Reads on in a frame of which `octets` have arrived, known to be `text` or
+    /// not. `Some(end)` when it is whole: its NUL stands at `end`.
     pub(super) fn advance(
         &mut self,
         octets: &[u8],
+        text: bool,
         version: Version,
         limits: &DecodeLimits,
     ) -> Result<Option<usize>, Fault> {
@@ -81,7 +79,11 @@ impl Scan {
                     let Some(end) = self.head(octets, limits)? else {
                         return Ok(None);
                     };
-                    self.end_headers(&octets[..end], version, limits)?;
+                    let head = &octets[..end];
+                    if !text {
+                        check_text(head)?;
+                    }
+                    self.end_headers(head, version, limits)?;
                 }
                 Stage::BodyToNul => return self.find_nul(octets, limits),
                 Stage::BodyTo(end) => {
@@ -128,66 +130,32 @@ impl Scan {
 
     /// Reads lines up to the blank one; returns where that ends, and leaves off
     /// behind it.
-    ///
     fn head(&mut self, octets: &[u8], limits: &DecodeLimits) -> Result<Option<usize>, Fault> {
         let most = limits.header_octets.min(limits.frame);
-        // One octet beyond a limit is enough to see that it is exceeded.
-        let head = &octets[..octets.len().min(most + 1)];
-        loop {
-            let mut ends = [0; ENDS];
-            let found = self.find_ends(head, &mut ends);
-            for &end in ends.iter().take(found) {
-                let end = end as usize;
-                if end >= most || head[end] == 0 {
-                    return Err(self.bad_end(head, end, limits));
+        let head = &octets[..octets.len().min(most)];
+        while self.scanned < head.len() {
+            let (mut low, length) = match head[self.scanned..].first_chunk() {
+                Some(block) => (up_to_line_feed(block), BLOCK),
+                None => padded(&head[self.scanned..]),
+            };
+            while low != 0 {
+                let end = self.scanned + low.trailing_zeros() as usize;
+                low &= low - 1;
+                match head[end] {
+                    b'\n' => {}
+                    0 => return Err(self.bad_end(head, end, limits)),
+                    _ => continue,
                 }
                 if self.take_line(head, end, limits)? {
+                    self.scanned = end + 1;
                     return Ok(Some(end));
                 }
             }
-            if self.scanned == head.len() {
-                return self.check_head(head.len(), limits).map(|()| None);
-            }
+            self.scanned += length;
         }
-    }
-
-    /// Looks for the next line ends and NULs, eight octets at a time, up to a blank
-    /// line or what may be one. Returns how many there are.
-    #[inline]
-    fn find_ends(&mut self, head: &[u8], ends: &mut [u32; ENDS]) -> usize {
-        let (mut at, mut line, mut found) = (self.scanned, self.line, 0);
-        let mut seen = self.seen;
-        let mut words = head[at..].chunks_exact(WORD);
-        loop {
-            let word = match words.next() {
-                Some(word) => word
-                    .first_chunk()
-                    .map_or(0, |word| u64::from_le_bytes(*word)),
-                None if at < head.len() => padded(words.remainder()),
-                None => break,
-            };
-            seen |= word;
-            let mut low = up_to_line_feed(word);
-            while low != 0 {
-                let end = at + low.trailing_zeros() as usize / 8;
-                low &= low - 1;
-                if !matches!(head[end], b'\n' | 0) {
-                    continue;
-                }
-                ends[found % ENDS] = offset(end);
-                found += 1;
-                if end - line < 2 || found == ENDS {
-                    self.seen = seen;
-                    self.scanned = end + 1;
-                    return found;
-                }
-                line = end + 1;
-            }
-            at += WORD;
-        }
-        self.seen = seen;
-        self.scanned = head.len();
-        found
+        // One octet beyond a limit is enough to see that it is exceeded.
+        self.check_head(octets.len().min(most + 1), limits)
+            .map(|()| None)
     }
 
     /// Takes the line that ends at `end`. Whether it is the blank one.
@@ -283,11 +251,10 @@ impl Scan {
             _ if memchr(b':', line).is_some() => return Ok(()),
             _ => return Err(fault(DecodeErrorKind::HeaderWithoutColon, at)),
         };
-        if known.at == 0 {
-            *known = Value {
-                at: offset(at + name.len()),
-                length: offset(line.len() - name.len()),
-            };
+        let place = (at + name.len()).try_into();
+        let length = (line.len() - name.len()).try_into();
+        if let (0, Ok(at), Ok(length)) = (known.at, place, length) {
+            *known = Value { at, length };
         }
         Ok(())
     }
@@ -309,11 +276,6 @@ impl Scan {
         version: Version,
         limits: &DecodeLimits,
     ) -> Result<(), Fault> {
-        if self.seen & TOP != 0 {
-            if let Err(e) = str::from_utf8(head) {
-                return Err(fault(DecodeErrorKind::NotUtf8, e.valid_up_to()));
-            }
-        }
         let headers = self.layout.headers as usize;
         let escapes = Escapes::of_frame(self.layout.command, version);
         self.layout.version = version;
@@ -347,6 +309,13 @@ impl Scan {
     }
 }
 
+fn check_text(head: &[u8]) -> Result<(), Fault> {
+    if !head.is_ascii() {
+        str::from_utf8(head).map_err(|e| fault(DecodeErrorKind::NotUtf8, e.valid_up_to()))?;
+    }
+    Ok(())
+}
+
 fn content_length(value: &[u8], limit: usize) -> Result<usize, DecodeErrorKind> {
     if value.is_empty() {
         return Err(DecodeErrorKind::ContentLength(LengthFault::NotANumber));
@@ -376,26 +345,38 @@ fn too_large(what: Limit, limit: usize) -> Fault {
     fault(DecodeErrorKind::TooLarge { what, limit }, limit)
 }
 
-/// The last octets of all, and blanks behind them.
-#[cold]
-fn padded(octets: &[u8]) -> u64 {
-    let blanks = EACH * u64::from(b' ');
-    let octets = octets.iter().rev();
-    octets.fold(blanks, |word, octet| word << 8 | u64::from(*octet))
-}
-
-/// The top bit of each octet that is not above LF.
+/// Which octets of a block are not above LF, as bits.
 #[inline]
-fn up_to_line_feed(word: u64) -> u64 {
-    let carries = (word & !TOP) + EACH * u64::from(0x7F - b'\n');
-    !(carries | word) & TOP
+fn up_to_line_feed(block: &[u8; BLOCK]) -> u64 {
+    let words: [u64; BLOCK / WORD] = std::array::from_fn(|nth| {
+        let word = block[nth * WORD..].first_chunk();
+        word.map_or(0, |word| u64::from_le_bytes(*word))
+    });
+    let mut bits = 0;
+    for (nth, word) in words.into_iter().enumerate() {
+        // The top bit of each octet that is above.
+        let above = ((word & !TOP) + EACH * u64::from(0x7F - b'\n')) | word;
+        // Those of the others, side by side.
+        let low = ((!above & TOP) >> 7).wrapping_mul(GATHER) >> 56;
+        bits |= low << (WORD * nth);
+    }
+    bits
 }
 
-/// Line ends found at once; more than most heads have.
-const ENDS: usize = 16;
+/// The same for the last octets of all, and how many there are.
+fn padded(octets: &[u8]) -> (u64, usize) {
+    let mut block = [b' '; BLOCK];
+    block[..octets.len()].copy_from_slice(octets);
+    (up_to_line_feed(&block), octets.len())
+}
+
+/// As many octets as a word has bits.
+const BLOCK: usize = 64;
 const WORD: usize = size_of::<u64>();
 const EACH: u64 = 0x0101_0101_0101_0101;
 const TOP: u64 = EACH * 0x80;
+/// Brings the lowest bits of eight octets together in the highest octet.
+const GATHER: u64 = 0x0102_0408_1020_4080;
 
 /// Offsets are within the limit on a frame, which fits.
 fn offset(at: usize) -> u32 {

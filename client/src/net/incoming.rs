@@ -4,7 +4,10 @@
 //! three layers for each message; here a message is cut out of what was read,
 //! and that is all.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    str::{self, Utf8Error},
+};
 
 use bytes::{Bytes, BytesMut};
 use tungstenite::{
@@ -16,11 +19,13 @@ use tungstenite::{
     },
 };
 
+use crate::frame::Piece;
+
 /// What a peer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Said {
     /// A whole message, TEXT or BINARY; TEXT is UTF-8.
-    Message(Bytes),
+    Message(Piece),
     Ping(Bytes),
     Pong,
     Close(Option<CloseFrame>),
@@ -153,7 +158,7 @@ impl Incoming {
         last: bool,
         mut frame: BytesMut,
         start: usize,
-    ) -> Result<Option<Bytes>, Error> {
+    ) -> Result<Option<Piece>, Error> {
         let (data, octets) = match (data, self.joined.take()) {
             (Data::Continue, None) => return Err(ProtocolError::UnexpectedContinueFrame.into()),
             (Data::Continue, Some((data, mut joined))) => {
@@ -173,10 +178,11 @@ impl Incoming {
             self.joined = Some((data, octets));
             return Ok(None);
         }
-        if data == Data::Text {
-            check_text(&octets)?;
-        }
-        Ok(Some(octets.freeze()))
+        let octets = octets.freeze();
+        Ok(Some(match data {
+            Data::Text => Piece::text(octets).map_err(not_text)?,
+            Data::Binary | Data::Continue | Data::Reserved(_) => octets.into(),
+        }))
     }
 }
 
@@ -189,9 +195,8 @@ fn control_frame(control: Control, mut frame: BytesMut, start: usize) -> Result<
             [] => Ok(Said::Close(None)),
             [_] => Err(ProtocolError::InvalidCloseSequence.into()),
             [high, low, reason @ ..] => {
-                check_text(reason)?;
+                let reason = str::from_utf8(reason).map_err(not_text)?.into();
                 let code = u16::from_be_bytes([*high, *low]).into();
-                let reason = String::from_utf8_lossy(reason).into_owned().into();
                 Ok(Said::Close(Some(CloseFrame { code, reason })))
             }
         },
@@ -254,14 +259,8 @@ fn check_size(size: usize, max_size: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Most text is ASCII, which is told much faster.
-fn check_text(octets: &[u8]) -> Result<(), Error> {
-    if !octets.is_ascii() {
-        if let Err(e) = std::str::from_utf8(octets) {
-            return Err(Error::Utf8(e.to_string()));
-        }
-    }
-    Ok(())
+fn not_text(e: Utf8Error) -> Error {
+    Error::Utf8(e.to_string())
 }
 
 const FIN: u8 = 0x80;

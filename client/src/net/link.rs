@@ -20,6 +20,7 @@ use super::{
 use crate::{
     config::{Config, Endpoint, Proxy},
     error::{LinkError, Stage},
+    frame::Piece,
 };
 
 /// A connection attempt, and the connection if it succeeds.
@@ -51,7 +52,7 @@ pub(crate) enum LinkEvent {
     /// The upgrade is done.
     Up(Upgraded),
     /// One complete WebSocket data message, TEXT or BINARY, never empty.
-    Message(Bytes),
+    Message(Piece),
     /// There may be more. It is best read when nobody keeps a message of before:
     /// then it takes their place, and else a new block of memory.
     Full,

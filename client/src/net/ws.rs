@@ -25,7 +25,7 @@ use super::{
     incoming::{Incoming, Said},
     stream::{Readiness, Stream},
 };
-use crate::{config::Config, dialect::MessageKind, error::LinkError};
+use crate::{config::Config, dialect::MessageKind, error::LinkError, frame::Piece};
 
 /// The largest WebSocket frame that is sent; larger messages are fragmented.
 const FRAGMENT: usize = 64 << 10;
@@ -62,7 +62,7 @@ pub(super) struct Ws {
 
 /// What came of looking for a message.
 pub(super) enum Came {
-    Message(Bytes),
+    Message(Piece),
     /// What was read has been given out, and reading on needs another block
     /// unless nobody keeps any of this one.
     Full,
@@ -159,7 +159,7 @@ impl Ws {
             }
             match self.incoming.next() {
                 // An empty message carries no octets.
-                Ok(Some(Said::Message(message))) if message.is_empty() => {}
+                Ok(Some(Said::Message(message))) if message.octets().is_empty() => {}
                 Ok(Some(Said::Message(message))) => {
                     self.gave = true;
                     return Ok(Came::Message(message));

@@ -1,6 +1,7 @@
 //! Octets that are no frame: what is said of them, and where.
 
 use crate::support::*;
+use bytes::Bytes;
 use hobnail::frame::{DecodeErrorKind as Kind, LengthFault, Version};
 
 fn length(fault: LengthFault) -> Kind {
@@ -71,10 +72,10 @@ fn a_content_length_is_digits_only() {
 #[test]
 fn an_error_stays() {
     let mut decoder = decoder(V1_2);
-    decoder.push((&b"ACK\n\n\0bad\nACK\n\n\0"[..]).into());
+    decoder.push(Bytes::from_static(&b"ACK\n\n\0bad\nACK\n\n\0"[..]));
     assert!(decoder.next_frame().unwrap().is_some());
     let first = decoder.next_frame().unwrap_err();
-    decoder.push((&b"ACK\n\n\0"[..]).into());
+    decoder.push(Bytes::from_static(&b"ACK\n\n\0"[..]));
     let again = decoder.next_frame().unwrap_err();
     assert_eq!(
         (first.kind(), first.offset()),
@@ -90,7 +91,7 @@ fn an_error_stays() {
 #[test]
 fn frames_before_the_broken_one_are_read() {
     let mut decoder = decoder(V1_2);
-    decoder.push((&b"ACK\n\n\0NACK\nid:1\n\n\0bad\n"[..]).into());
+    decoder.push(Bytes::from_static(&b"ACK\n\n\0NACK\nid:1\n\n\0bad\n"[..]));
     assert!(decoder.next_frame().unwrap().is_some());
     assert!(decoder.next_frame().unwrap().is_some());
     assert!(decoder.next_frame().is_err());

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use bytes::Bytes;
-use hobnail::frame::Frame;
+use hobnail::frame::{Frame, Piece};
 
 const WIRE: &[u8] = b"MESSAGE\ndestination:/a\nk:v\n\nbody\0";
 
@@ -90,4 +90,54 @@ fn a_large_head_may_come_octet_by_octet() {
         frames.extend(decoder.next_frame().unwrap());
     }
     assert_eq!(frames[0].raw_header(b"k").map(<[u8]>::len), Some(250_000));
+}
+
+#[test]
+fn what_came_as_text_is_read_as_what_did_not() {
+    let frame = "MESSAGE\nsubscription:s-ä\ndestination:/a\\cb\nmessage-id:\nk:ö\n\nbody\0";
+    for wire in [
+        frame.to_owned(),
+        format!("\n{frame}"),
+        format!("{frame}\r\n"),
+        format!("{frame}{frame}"),
+    ] {
+        let octets = Bytes::from(wire);
+        for piece in [Piece::text(octets.clone()).unwrap(), octets.into()] {
+            let mut decoder = decoder(V1_2);
+            decoder.push(piece);
+            let mut count = 0;
+            while let Some(mut frame) = decoder.next_frame().unwrap() {
+                for _ in 0..2 {
+                    let header = |name| frame.header(name);
+                    assert_eq!(header("subscription").as_deref(), Some("s-ä"));
+                    assert_eq!(header("destination").as_deref(), Some("/a:b"));
+                    assert_eq!(header("message-id").as_deref(), Some(""));
+                    assert_eq!(header("k").as_deref(), Some("ö"));
+                    assert_eq!(header("other"), None);
+                    assert_eq!(frame.raw_header(b"destination"), Some(&b"/a\\cb"[..]));
+                    assert_eq!(frame.body(), b"body");
+                    assert_eq!(frame.body_bytes(), "body");
+                    frame.detach();
+                }
+                count += 1;
+            }
+            assert!(count > 0 && !decoder.is_mid_frame());
+        }
+    }
+    assert!(Piece::text(Bytes::from_static(b"\xC3")).is_err());
+    assert!(Piece::text(vec![0xFF; 1 << 20].into()).is_err());
+}
+
+#[test]
+fn a_value_is_found_however_far_it_is_and_the_first_counts() {
+    for long in [0, 60_000, 65_535 - 20, 65_536, 70_000] {
+        let far = "x".repeat(long);
+        let wire = format!(
+            "MESSAGE\nk:{far}\ndestination:{far}1\nmessage-id:1\nmessage-id:2\ndestination:2\n\n\0"
+        );
+        let frame = frame(V1_2, wire.as_bytes());
+        assert_eq!(frame.header("destination"), Some(format!("{far}1").into()));
+        assert_eq!(frame.header("message-id").as_deref(), Some("1"));
+        assert_eq!(frame.header("subscription"), None);
+    }
 }

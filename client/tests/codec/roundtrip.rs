@@ -1,6 +1,7 @@
 //! What is written is read again, by property.
 
 use crate::support::*;
+use bytes::Bytes;
 use hobnail::frame::{Command, Version};
 use proptest::{collection::vec, prelude::*};
 
@@ -141,7 +142,7 @@ proptest! {
             let mut decoder = decoder(version);
             let mut frames = Vec::new();
             for piece in pieces {
-                decoder.push(piece.to_vec().into());
+                decoder.push(Bytes::copy_from_slice(piece));
                 loop {
                     match decoder.next_frame() {
                         Ok(Some(frame)) => frames.push(seen(&frame)),

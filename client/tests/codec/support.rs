@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hobnail::frame::{
-    Command, DecodeError, DecodeErrorKind, DecodeLimits, Decoder, Encoder, Frame, Version,
+    Command, DecodeError, DecodeErrorKind, DecodeLimits, Decoder, Encoder, Frame, Piece, Version,
 };
 
 pub(crate) use hobnail::frame::Version::{V1_0, V1_1, V1_2};
@@ -39,15 +39,40 @@ pub(crate) fn push(decoder: &mut Decoder, octets: &[u8]) -> Result<Vec<Frame>, D
     std::iter::from_fn(|| decoder.next_frame().transpose()).collect()
 }
 
-/// What becomes of octets that come in these pieces.
+/// What becomes of octets that come in these pieces, whether they are known to
+/// be text or not.
 pub(crate) fn decode<'a>(
     version: Version,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<Vec<Seen>, DecodeError> {
+    let pieces: Vec<_> = pieces.into_iter().map(Bytes::copy_from_slice).collect();
+    let any = decode_all(version, pieces.iter().cloned());
+    if let Ok(texts) = pieces
+        .into_iter()
+        .map(Piece::text)
+        .collect::<Result<Vec<_>, _>>()
+    {
+        let text = decode_all(version, texts);
+        let comparable = |e: &DecodeError| (e.kind(), e.offset(), e.to_string());
+        assert_eq!(
+            text.as_ref().map_err(comparable),
+            any.as_ref().map_err(comparable)
+        );
+    }
+    any
+}
+
+fn decode_all(
+    version: Version,
+    pieces: impl IntoIterator<Item = impl Into<Piece>>,
+) -> Result<Vec<Seen>, DecodeError> {
     let mut decoder = decoder(version);
     let mut frames = Vec::new();
     for piece in pieces {
-        frames.extend(push(&mut decoder, piece)?.iter().map(seen));
+        decoder.push(piece);
+        while let Some(frame) = decoder.next_frame()? {
+            frames.push(seen(&frame));
+        }
     }
     Ok(frames)
 }

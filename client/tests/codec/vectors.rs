@@ -1,6 +1,7 @@
 //! Octets and the frames they are, by hand.
 
 use crate::support::*;
+use bytes::Bytes;
 use hobnail::frame::Version;
 
 type Expected = (
@@ -187,7 +188,7 @@ fn pieces_may_be_pushed_ahead_of_reading() {
     let wire = b"ACK\nid:1\n\n\0\nNACK\nid:2\n\n\0";
     let mut decoder = decoder(V1_2);
     for piece in wire.chunks(3) {
-        decoder.push(piece.to_vec().into());
+        decoder.push(Bytes::copy_from_slice(piece));
     }
     assert_eq!(decoder.buffered(), wire.len());
     assert!(decoder.is_mid_frame());
@@ -233,7 +234,9 @@ fn a_body_is_never_searched_for_headers() {
 #[test]
 fn the_agreed_version_holds_from_the_next_frame_on() {
     let mut decoder = decoder(V1_2);
-    decoder.push((&b"CONNECTED\nversion:1.0\n\n\0MESSAGE\nk:\\t\n\n\0"[..]).into());
+    decoder.push(Bytes::from_static(
+        &b"CONNECTED\nversion:1.0\n\n\0MESSAGE\nk:\\t\n\n\0"[..],
+    ));
     let connected = decoder.next_frame().unwrap().unwrap();
     assert_eq!(connected.version(), V1_2);
     decoder.set_version(V1_0);

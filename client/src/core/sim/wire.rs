@@ -417,7 +417,7 @@ impl Pair {
                 wire.state = State::Up;
                 self.input(Input::LinkUp(ticket));
             }
-            Flight::ToClient(_, octets) => self.input(Input::Message(octets)),
+            Flight::ToClient(_, octets) => self.input(Input::Message(octets.into())),
             Flight::Refused(_, status) => self.down(&LinkError::Refused(Box::new(Refusal {
                 stage: Stage::Upgrade,
                 status,

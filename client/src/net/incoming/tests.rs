@@ -71,8 +71,8 @@ fn reference(octets: &[u8], limit: usize) -> (Vec<Said>, Option<String>) {
     let mut said = Vec::new();
     loop {
         said.push(match context.read(&mut wire) {
-            Ok(Message::Text(text)) => Said::Message(text.into()),
-            Ok(Message::Binary(data)) => Said::Message(data),
+            Ok(Message::Text(text)) => Said::Message(Piece::text(text.into()).unwrap()),
+            Ok(Message::Binary(data)) => Said::Message(data.into()),
             Ok(Message::Ping(data)) => Said::Ping(data),
             Ok(Message::Pong(_)) => Said::Pong,
             Ok(Message::Close(frame)) => {
@@ -148,7 +148,10 @@ fn it_matters_not_where_the_octets_are_cut() {
     assert_eq!(error, None);
     assert_eq!(whole.len(), 8, "{whole:?}");
     assert_eq!(whole[4], Said::Pong);
-    assert_eq!(whole[5], Said::Message("one two".into()));
+    assert_eq!(
+        whole[5],
+        Said::Message(Piece::text("one two".into()).unwrap())
+    );
     for step in 1..octets.len() {
         assert_eq!(hear(&octets, step, 1000), (whole.clone(), None), "{step}");
     }
@@ -166,7 +169,11 @@ fn a_message_of_any_size_comes_whole() {
         for step in [1000, 70_000, usize::MAX] {
             let (said, error) = hear(&octets, step, 4 << 20);
             assert_eq!(error, None);
-            assert_eq!(said, [Said::Message(vec![7; size].into())], "{size} {step}");
+            assert_eq!(
+                said,
+                [Said::Message(Bytes::from(vec![7; size]).into())],
+                "{size} {step}"
+            );
         }
     }
 }
@@ -197,7 +204,7 @@ fn a_block_is_used_again_once_its_messages_are_gone() {
     while incoming.read(&mut stream).is_ok() {
         read += 1;
         while let Ok(Some(Said::Message(message))) = incoming.next() {
-            assert_eq!(message, [7; 500][..]);
+            assert_eq!(message.octets(), &[7; 500][..]);
         }
         blocks.insert(incoming.block.as_ptr() as usize & !0xF_FFFF);
     }

@@ -126,7 +126,7 @@ impl Driver {
 
     pub(super) fn expect_message(&mut self) -> Vec<u8> {
         match self.next() {
-            LinkEvent::Message(data) => data.to_vec(),
+            LinkEvent::Message(data) => data.octets().to_vec(),
             other => panic!("{other:?}"),
         }
     }

@@ -24,7 +24,7 @@ fn message(number: u32, length: usize) -> Message {
     let text = format!("{number:0length$}");
     let octets = format!("MESSAGE\nsubscription:a\nmessage-id:m\\c{number}\n\n{text}\0");
     let mut decoder = Decoder::new(DecodeLimits::default());
-    decoder.push(octets.into());
+    decoder.push(Bytes::from(octets));
     Message::new(decoder.next_frame().unwrap().unwrap(), 1, None)
 }
 
