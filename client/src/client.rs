@@ -8,9 +8,9 @@ use std::{
 };
 
 use crate::{
-    clock,
+    clock::{self, Glance},
     config::{Builder, Config},
-    core::{Command, Phase, Reply},
+    core::{Command, Passing, Phase, Reply},
     error::{Error, LinkError, Misuse, Stage},
     event::Event,
     handle::{Handle, User},
@@ -47,6 +47,9 @@ pub struct Client {
     /// Messages to take before the clock is looked at again, and how many that
     /// was to be.
     unclocked: (u32, u32),
+    glance: Glance,
+    /// The peer has taken nothing for so long that its frames wait in the outbox.
+    stalled: bool,
     /// Keeps it alive; given up when a thread of its own turns it.
     user: Option<Arc<User>>,
 }
@@ -89,7 +92,9 @@ impl Client {
             user: Some(User::new(Arc::clone(reactor.mailbox()))),
             reactor,
             gathered: 0,
+            stalled: false,
             unclocked: (0, 0),
+            glance: Glance::new(),
         };
         // The core's own deadlines end each attempt; this one is for all of them.
         let limit = [timeouts.overall, timeouts.open, timeouts.close]
@@ -315,6 +320,65 @@ impl Client {
         self.reactor.accept(now, post);
     }
 
+    /// About now, for a frame that need not be written at once.
+    pub(crate) fn about_now(&mut self) -> Instant {
+        self.glance.now()
+    }
+
+    /// Writes a frame if nothing is before it and nothing keeps it back; false if
+    /// something does. Without `buffered` it has left then, as far as the socket
+    /// takes it.
+    pub(crate) fn pass(
+        &mut self,
+        now: Instant,
+        frame: &Passing,
+        head: &[u8],
+        body: &[u8],
+        slot: Option<&Arc<Slot>>,
+    ) -> bool {
+        let passed = self.reactor.pass(now, frame, head, body, slot);
+        self.stalled &= !passed;
+        passed
+    }
+
+    /// Gives a peer a moment that is slower than this caller, before its frames
+    /// pile up in the outbox; one that stalls gets none after the first. Whether a
+    /// frame that did not [pass](Self::pass) is worth another try.
+    pub(crate) fn pace(&mut self, frame: &Passing) -> Result<bool, Error> {
+        let mut now = clock::now();
+        let limit = clock::later(now, PACE).min(frame.deadline);
+        let mut waited = false;
+        while !self.stalled && self.reactor.is_full(now, frame) {
+            self.stalled = limit <= now;
+            if !self.stalled {
+                self.turn_until(Some(limit))?;
+                waited = true;
+                now = clock::now();
+            }
+        }
+        Ok(waited && !self.stalled)
+    }
+
+    /// A frame of so many octets has passed: has it written now, or later with
+    /// others. Whoever only publishes is to hear of the session, too.
+    pub(crate) fn passed(
+        &mut self,
+        now: Instant,
+        size: usize,
+        buffered: bool,
+    ) -> Result<(), Error> {
+        self.gathered += size;
+        if self.reactor.was_overdue(now) {
+            self.gathered = 0;
+            return self.turn(Duration::ZERO);
+        }
+        if !buffered || self.gathered >= GATHER {
+            self.gathered = 0;
+            self.reactor.flush();
+        }
+        Ok(())
+    }
+
     /// A frame of so many octets was handed over: lets it leave now, or later
     /// with others.
     pub(crate) fn gather(
@@ -459,6 +523,10 @@ impl fmt::Debug for Client {
 
 /// How much buffered frames are gathered for one write.
 const GATHER: usize = 32 << 10;
+
+/// How long a peer that takes nothing more holds up one who publishes, before
+/// frames wait in the outbox.
+const PACE: Duration = Duration::from_millis(10);
 
 /// Messages that a caller who was quick so far may take without a look at the clock.
 const UNCLOCKED: u32 = 8;

@@ -11,6 +11,46 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// A clock that whoever asks often and quickly need not read each time.
+#[derive(Debug)]
+pub(crate) struct Glance {
+    at: Instant,
+    /// Questions that are still answered with what the clock showed last, and how
+    /// many that were to be.
+    left: (u32, u32),
+}
+
+impl Glance {
+    pub(crate) fn new() -> Self {
+        Self {
+            at: now(),
+            left: (0, 0),
+        }
+    }
+
+    /// Now, or a moment that lies a few questions back.
+    pub(crate) fn now(&mut self) -> Instant {
+        if self.left.0 > 0 {
+            self.left.0 -= 1;
+            return self.at;
+        }
+        let before = std::mem::replace(&mut self.at, now());
+        let quick = self.at.saturating_duration_since(before) <= QUICK;
+        let next = if quick {
+            (self.left.1 + 1).min(MANY)
+        } else {
+            0
+        };
+        self.left = (next, next);
+        self.at
+    }
+}
+
+/// How long a few questions may take altogether.
+const QUICK: Duration = Duration::from_micros(200);
+/// More questions are not answered from one look.
+const MANY: u32 = 8;
+
 /// So long from now, at most [`FOREVER`].
 pub(crate) fn after(delay: Duration) -> Instant {
     later(now(), delay)

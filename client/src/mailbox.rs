@@ -216,14 +216,19 @@ impl Mailbox {
         sink: Option<(Key, Sink)>,
         command: impl FnOnce(Waiter) -> Command,
     ) -> (Post, Arc<Slot>) {
-        let slot = Arc::new(Slot::default());
-        let waiter = Waiter(self.waiters.fetch_add(1, Ordering::Relaxed));
+        let (waiter, slot) = self.slot();
         let post = Post::Command {
             command: command(waiter),
             slot: Some(Arc::clone(&slot)),
             sink,
         };
         (post, slot)
+    }
+
+    /// Where the answer to a call will appear.
+    pub(crate) fn slot(&self) -> (Waiter, Arc<Slot>) {
+        let waiter = self.waiters.fetch_add(1, Ordering::Relaxed);
+        (Waiter(waiter), Arc::new(Slot::default()))
     }
 
     /// Takes the oldest posts for which the core has room: for so many frames of

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     client::Client,
     clock,
-    core::{Command, Key, Reply, Waiter},
+    core::{Command, Key, Passing, Reply, Waiter},
     error::{Error, Misuse, Stage},
     handle::{Handle, User},
     mailbox::Mailbox,
@@ -79,13 +79,19 @@ impl Port<'_> {
     ) -> Result<Arc<Slot>, Error> {
         self.check_thread()?;
         let (post, slot) = self.mailbox().question(sink, command);
-        match self {
-            Self::Client(client) if client.has_room(post.frame_size()) => client.accept(now, post),
-            Self::Client(_) | Self::Handle(_) => {
-                self.mailbox().post(post, deadline)?;
-            }
-        }
+        self.ask(now, deadline, post)?;
         Ok(slot)
+    }
+
+    /// Posts a command whose answer is waited for elsewhere.
+    pub(crate) fn ask(&mut self, now: Instant, deadline: Instant, post: Post) -> Result<(), Error> {
+        match self {
+            Self::Client(client) if client.has_room(post.frame_size()) => {
+                client.accept(now, post);
+                Ok(())
+            }
+            Self::Client(_) | Self::Handle(_) => self.mailbox().post(post, deadline),
+        }
     }
 
     pub(crate) fn wait(&mut self, slot: &Arc<Slot>, timeout: Duration) -> Result<Reply, Error> {
@@ -126,6 +132,53 @@ impl Port<'_> {
     ) -> Result<(), Error> {
         match self {
             Self::Client(client) => client.gather(now, size, buffered),
+            Self::Handle(_) => Ok(()),
+        }
+    }
+
+    /// Now; if the frame may leave `later`, about now will do.
+    pub(crate) fn now(&mut self, later: bool) -> Instant {
+        match self {
+            Self::Client(client) if later => client.about_now(),
+            Self::Client(_) | Self::Handle(_) => clock::now(),
+        }
+    }
+
+    /// Lets a frame leave at once if nothing is before it and nothing keeps it
+    /// back: `head`, `body` and a NUL. Else it is to be posted.
+    pub(crate) fn pass(
+        &mut self,
+        now: Instant,
+        frame: &Passing,
+        head: &[u8],
+        body: &[u8],
+        slot: Option<&Arc<Slot>>,
+    ) -> bool {
+        match self {
+            Self::Client(client) => client.pass(now, frame, head, body, slot),
+            Self::Handle(_) => false,
+        }
+    }
+
+    /// Waits a moment if nothing but a full socket keeps a frame from
+    /// [passing](Self::pass). Whether that is worth another try.
+    pub(crate) fn pace(&mut self, frame: &Passing) -> Result<bool, Error> {
+        match self {
+            Self::Client(client) => client.pace(frame),
+            Self::Handle(_) => Ok(false),
+        }
+    }
+
+    /// A frame of `size` octets has [passed](Self::pass); `buffered`: it need not
+    /// be written at once.
+    pub(crate) fn passed(
+        &mut self,
+        now: Instant,
+        size: usize,
+        buffered: bool,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Client(client) => client.passed(now, size, buffered),
             Self::Handle(_) => Ok(()),
         }
     }

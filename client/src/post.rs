@@ -42,6 +42,15 @@ impl Post {
         }
     }
 
+    /// A command whose answer appears in the slot.
+    pub(crate) fn asking(command: Command, slot: &Arc<Slot>) -> Self {
+        Self::Command {
+            command,
+            slot: Some(Arc::clone(slot)),
+            sink: None,
+        }
+    }
+
     /// How much room it needs in the outbox.
     pub(crate) fn frame_size(&self) -> usize {
         match self {

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 
 use few::Few;
@@ -18,7 +18,7 @@ use few::Few;
 use crate::{
     clock,
     core::{
-        Command, Outgoing, Replies, Reply, TransactionStep, Waiter, receipt_headers, receipt_text,
+        Command, Outgoing, Passing, Replies, Reply, TransactionStep, Waiter, receipt_headers,
         transaction_text,
     },
     error::{Error, Misuse},
@@ -26,6 +26,7 @@ use crate::{
     handle::User,
     mailbox::Mailbox,
     port::{GRACE, Port},
+    post::Post,
     slot::Slot,
 };
 
@@ -133,16 +134,10 @@ impl<'a> Publish<'a> {
     /// ERROR, [`Error::Lost`] if the connection ended before the RECEIPT,
     /// [`Error::Closed`] after the end.
     pub fn publish(mut self) -> Result<(), Error> {
-        let now = clock::now();
-        let outgoing = self.encode(now)?;
-        let (size, deadline) = (outgoing.octets.len(), outgoing.deadline);
-        let now = self.port.make_room(now, deadline, size)?;
-        if self.receipt {
-            let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
-            return self.port.call(self.patience(), None, call).map(drop);
+        match self.hand_over(true)? {
+            Some((_, slot)) => self.port.wait(&slot, self.patience()).map(drop),
+            None => Ok(()),
         }
-        let publish = Command::Publish(outgoing);
-        self.port.post(now, deadline, publish, self.buffered)
     }
 
     /// Hands the frame over if that needs no waiting, neither for a new token nor
@@ -159,16 +154,10 @@ impl<'a> Publish<'a> {
         if self.port.is_suspended() {
             return Err(Error::Suspended);
         }
-        let now = clock::now();
-        let outgoing = self.encode(now)?;
-        self.port.make_room(now, now, outgoing.octets.len())?;
-        if self.receipt {
-            let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
-            let slot = self.port.begin(now, now, None, call)?;
-            return self.port.wait(&slot, self.patience()).map(drop);
+        match self.hand_over(false)? {
+            Some((_, slot)) => self.port.wait(&slot, self.patience()).map(drop),
+            None => Ok(()),
         }
-        let publish = Command::Publish(outgoing);
-        self.port.post(now, now, publish, self.buffered)
     }
 
     /// Hands the frame over with a receipt and does not wait for it: for many
@@ -198,23 +187,16 @@ impl<'a> Publish<'a> {
 
     fn start(&mut self) -> Result<(u64, Pending), Error> {
         let timeout = self.patience();
-        let now = clock::now();
-        let outgoing = self.encode(now)?;
-        let id = outgoing.receipt.unwrap_or_default();
-        let (size, deadline) = (outgoing.octets.len(), outgoing.deadline);
-        let now = self.port.make_room(now, deadline, size)?;
-        let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
-        let slot = self.port.begin(now, deadline, None, call)?;
-        self.port.gather(now, size, self.buffered)?;
+        let (id, slot) = self
+            .hand_over(true)?
+            .ok_or(Misuse::Setting("no receipt was asked for"))?;
         let user = self.port.user();
-        Ok((
-            id,
-            Pending {
-                slot,
-                timeout,
-                user,
-            },
-        ))
+        let pending = Pending {
+            slot,
+            timeout,
+            user,
+        };
+        Ok((id, pending))
     }
 
     fn patience(&self) -> Duration {
@@ -222,61 +204,102 @@ impl<'a> Publish<'a> {
             .unwrap_or(self.port.mailbox().config.timeouts.call)
     }
 
-    fn encode(&self, now: Instant) -> Result<Outgoing, Error> {
+    /// Hands the frame over: at once if nothing keeps it back, else when there is
+    /// room for it, which is waited for or not. Returns its receipt id, and where
+    /// the answer will appear, if it asks for one.
+    fn hand_over(&mut self, wait: bool) -> Result<Option<(u64, Arc<Slot>)>, Error> {
         if self.destination.is_empty() {
             return Err(Misuse::NoDestination.into());
         }
+        if self.receipt {
+            self.port.check_thread()?;
+        }
         let receipt = self.receipt.then(|| self.port.mailbox().receipt());
-        let mut needs = needs(&self.destination);
-        let named: usize = self
-            .headers
-            .iter()
-            .map(|(n, v)| n.len() + v.len() + 2)
-            .sum();
-        let room = self.body.len() + self.destination.len() + 64 + named;
-        let octets = memory::write(room, |buffer| self.write(buffer, receipt, &mut needs))?;
-        Ok(Outgoing {
-            octets,
+        let mut head = memory::head();
+        let needs = self.write(&mut head, receipt)?;
+        let asked = receipt.map(|id| (id, self.port.mailbox().slot()));
+        let now = self.port.now(self.buffered && !self.receipt);
+        let mut frame = Passing {
+            size: head.len() + self.body.len() + 1,
             needs,
-            receipt,
-            waiter: Waiter::NONE,
             deadline: clock::later(now, self.patience()),
+            receipt: asked.as_ref().map(|(id, (waiter, _))| (*id, *waiter)),
+        };
+        let slot = asked.as_ref().map(|(_, (_, slot))| slot);
+        let plain = !self.replay && self.transaction.is_none() && self.replies.is_none();
+        let mut passed = plain && self.port.pass(now, &frame, &head, &self.body, slot);
+        if plain && !passed && wait && self.port.pace(&frame)? {
+            passed = self
+                .port
+                .pass(clock::now(), &frame, &head, &self.body, slot);
+        }
+        if passed {
+            memory::give_back(head);
+            self.port.passed(now, frame.size, self.buffered)?;
+        } else {
+            let octets = memory::frame(&[&head, &self.body, b"\0"]);
+            memory::give_back(head);
+            let now = clock::now();
+            frame.deadline = clock::later(now, self.patience());
+            let until = if wait { frame.deadline } else { now };
+            self.post(now, until, &frame, octets, slot)?;
+        }
+        Ok(asked.map(|(id, (_, slot))| (id, slot)))
+    }
+
+    fn post(
+        &mut self,
+        now: Instant,
+        until: Instant,
+        frame: &Passing,
+        octets: Bytes,
+        slot: Option<&Arc<Slot>>,
+    ) -> Result<(), Error> {
+        let publish = Command::Publish(Outgoing {
+            octets,
+            needs: frame.needs,
+            receipt: frame.receipt.map(|(id, _)| id),
+            waiter: frame.receipt.map_or(Waiter::NONE, |(_, waiter)| waiter),
+            deadline: frame.deadline,
             replay: self.replay && self.transaction.is_none(),
             epoch: None,
             transaction: self.transaction.map(|id| (id, TransactionStep::Within)),
             replies: self.replies.clone(),
-        })
+        });
+        let now = self.port.make_room(now, until, frame.size)?;
+        match slot {
+            None => self.port.post(now, until, publish, self.buffered),
+            Some(slot) => {
+                self.port.ask(now, until, Post::asking(publish, slot))?;
+                self.port.gather(now, frame.size, self.buffered)
+            }
+        }
     }
 
-    fn write(
-        &self,
-        buffer: &mut BytesMut,
-        receipt: Option<u64>,
-        needs: &mut Version,
-    ) -> Result<(), Error> {
+    /// Writes all that comes before the body. Returns the oldest version in which
+    /// the frame means what it should.
+    fn write(&self, buffer: &mut BytesMut, receipt: Option<u64>) -> Result<Version, Error> {
         let mut frame = Encoder::new(buffer, frame::Command::Send, Version::V1_2);
-        frame.header("destination", &self.destination)?;
+        frame.known_header("destination:", &self.destination)?;
         for (name, value) in self.headers.iter() {
             let asks = self.replies.is_some();
             if RESERVED.contains(&&**name) || (asks && ASKING.contains(&&**name)) {
                 return Err(Misuse::Header(name.to_string()).into());
             }
-            *needs = self::needs(name).max(self::needs(value)).max(*needs);
             frame.header(name, value)?;
         }
         if let Some(id) = self.transaction {
             frame.header("transaction", &transaction_text(id))?;
         }
         if let (Some(replies), Some(id)) = (&self.replies, receipt) {
-            *needs = self::needs(&replies.destination).max(*needs);
             frame.header("reply-to", &replies.destination)?;
             frame.header("correlation-id", &replies.correlation(id))?;
         }
         if let Some(id) = receipt {
             let dialect = self.port.mailbox().config.dialect;
-            receipt_headers(&mut frame, dialect, &receipt_text(id))?;
+            receipt_headers(&mut frame, dialect, id)?;
         }
-        Ok(frame.finish(&self.body)?)
+        Ok(frame.finish_head(self.body.len())?)
     }
 }
 
@@ -358,29 +381,10 @@ fn replies(mailbox: &Mailbox) -> Arc<Replies> {
 const ASKING: &[&str] = &["reply-to", "correlation-id"];
 const RESERVED: &[&str] = &["destination", "receipt", "transaction", "content-length"];
 
-/// The oldest version in which an escaped text means what it should: escapes
-/// came with 1.1, that of the carriage return with 1.2.
-pub(crate) fn needs(text: &str) -> Version {
-    match text.bytes().map(|octet| NEEDS[usize::from(octet)]).max() {
-        None | Some(0) => Version::V1_0,
-        Some(1) => Version::V1_1,
-        Some(_) => Version::V1_2,
-    }
-}
-
-const NEEDS: [u8; 256] = {
-    let mut needs = [0; 256];
-    needs[b'\n' as usize] = 1;
-    needs[b':' as usize] = 1;
-    needs[b'\\' as usize] = 1;
-    needs[b'\r' as usize] = 2;
-    needs
-};
-
 /// Where frames are written: two blocks by turns, each used again once its
 /// frames have left. While those of one leave there is room in the other.
 mod memory {
-    use std::{cell::RefCell, mem};
+    use std::{cell::Cell, cell::RefCell, mem};
 
     use bytes::{Bytes, BytesMut};
 
@@ -389,28 +393,41 @@ mod memory {
     const BLOCK: usize = 64 << 10;
 
     thread_local! {
+        static HEAD: Cell<BytesMut> = Cell::default();
         static BLOCKS: RefCell<[BytesMut; 2]> = RefCell::default();
     }
 
-    /// What `write` writes; `room` is about how much that is.
-    pub(super) fn write<E>(
-        room: usize,
-        write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
-    ) -> Result<Bytes, E> {
-        if room > LARGE {
-            let mut own = BytesMut::with_capacity(room);
-            write(&mut own)?;
-            return Ok(own.freeze());
+    /// Memory for what comes before a body.
+    pub(super) fn head() -> BytesMut {
+        HEAD.take()
+    }
+
+    /// The same memory, for the next.
+    pub(super) fn give_back(mut head: BytesMut) {
+        if head.capacity() <= LARGE {
+            head.clear();
+            HEAD.set(head);
+        }
+    }
+
+    /// A frame of these parts.
+    pub(super) fn frame(parts: &[&[u8]]) -> Bytes {
+        let size = parts.iter().map(|part| part.len()).sum();
+        let put = |buffer: &mut BytesMut| parts.iter().for_each(|p| buffer.extend_from_slice(p));
+        if size > LARGE {
+            let mut own = BytesMut::with_capacity(size);
+            put(&mut own);
+            return own.freeze();
         }
         BLOCKS.with_borrow_mut(|[block, other]| {
-            if !block.try_reclaim(room) {
+            if !block.try_reclaim(size) {
                 mem::swap(block, other);
-                if !block.try_reclaim(room) {
+                if !block.try_reclaim(size) {
                     *block = BytesMut::with_capacity(BLOCK);
                 }
             }
-            write(block)?;
-            Ok(block.split().freeze())
+            put(block);
+            block.split().freeze()
         })
     }
 }
@@ -429,7 +446,7 @@ pub(crate) fn encode_transaction(
     let mut frame = Encoder::new(&mut buffer, command, Version::V1_2);
     frame.header("transaction", &transaction_text(id))?;
     if let Some(id) = receipt {
-        receipt_headers(&mut frame, mailbox.config.dialect, &receipt_text(id))?;
+        receipt_headers(&mut frame, mailbox.config.dialect, id)?;
     }
     frame.finish(b"")?;
     Ok(Outgoing {

@@ -14,7 +14,7 @@ use crate::spool::News;
 use crate::{
     clock,
     config::{Config, Overflow, QueueLimits},
-    core::{Command, Core, Input, Phase, Ticket, Waiter},
+    core::{Command, Core, Input, Passing, Phase, Ticket, Waiter},
     delivery::Delivery,
     error::{Error, LinkError},
     event::Event,
@@ -64,6 +64,8 @@ pub(crate) struct Reactor {
     events: Arc<Queue<Event>>,
     /// The last turn left work behind: the next one does not wait.
     more: bool,
+    /// Frames have passed that were not written yet.
+    passed: bool,
     /// When it turned last.
     turned: Instant,
 }
@@ -106,6 +108,7 @@ impl Reactor {
             gathered: 0,
             events: Arc::new(events),
             more: false,
+            passed: false,
             turned: clock::now(),
             config,
         })
@@ -150,6 +153,53 @@ impl Reactor {
         self.more = true;
     }
 
+    /// Writes a frame at once, in three parts: `head`, `body` and a NUL. False if
+    /// something is before it or keeps it back: then nothing has happened.
+    pub(crate) fn pass(
+        &mut self,
+        now: Instant,
+        frame: &Passing,
+        head: &[u8],
+        body: &[u8],
+        slot: Option<&Arc<Slot>>,
+    ) -> bool {
+        let Some((_, link)) = &mut self.link else {
+            return false;
+        };
+        let free = link.wants_frame() && self.mailbox.is_empty();
+        if !free || !self.core.passes(now, frame) {
+            return false;
+        }
+        self.core.pass(now, frame);
+        if let (Some((_, waiter)), Some(slot)) = (frame.receipt, slot) {
+            self.waiters.insert(waiter, Arc::clone(slot));
+        }
+        link.pass(head, body);
+        self.passed = true;
+        true
+    }
+
+    /// Whether nothing but a full socket keeps a frame from [passing](Self::pass).
+    pub(crate) fn is_full(&self, now: Instant, frame: &Passing) -> bool {
+        let link = self.link.as_ref();
+        link.is_some_and(|(_, link)| !link.wants_frame())
+            && self.mailbox.is_empty()
+            && self.core.passes(now, frame)
+    }
+
+    /// Writes what has [passed](Self::pass), as far as the socket takes it.
+    pub(crate) fn flush(&mut self) {
+        if !std::mem::take(&mut self.passed) {
+            return;
+        }
+        if let Some((_, link)) = &mut self.link {
+            if let Err(e) = link.flush() {
+                log::debug!("writing failed: {e}");
+                self.more = true;
+            }
+        }
+    }
+
     /// Whether it has not turned for so long that the session might suffer.
     pub(crate) fn is_overdue(&self) -> bool {
         self.was_overdue(clock::now())
@@ -161,7 +211,7 @@ impl Reactor {
 
     /// When [`turn`](Self::turn) must run again even if nothing becomes ready.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        if self.more {
+        if self.more || self.passed {
             return Some(clock::now());
         }
         let link = self
@@ -184,6 +234,7 @@ impl Reactor {
     /// does it. Returns after one run of work.
     pub(crate) fn turn(&mut self, limit: Option<Instant>) -> io::Result<()> {
         self.mailbox.drive();
+        self.flush();
         let timeout = if std::mem::take(&mut self.more) {
             Some(Duration::ZERO)
         } else {
@@ -216,6 +267,8 @@ impl Reactor {
     pub(crate) fn progress(&mut self, now: Instant) {
         // Before anything is looked at, so that no wake-up is lost.
         self.mailbox.rise();
+        // Before anything is heard that would have kept it back.
+        self.flush();
         self.unpark(now);
         self.read(now);
         self.tell_answered();

@@ -7,7 +7,6 @@ use bytes::{Bytes, BytesMut};
 use super::{
     Core, Intent, Link, Phase, heartbeat,
     io::{Output, Reply, Ticket, Waiter},
-    operations::receipt_text,
     timers::Once,
 };
 use crate::{
@@ -117,7 +116,7 @@ impl Core {
             frame.header(name, value.reveal())?;
         }
         if let Some(id) = receipt {
-            super::transmit::receipt_headers(&mut frame, config.dialect, &receipt_text(id))?;
+            super::transmit::receipt_headers(&mut frame, config.dialect, id)?;
         }
         frame.finish(b"")?;
         Ok(buffer.freeze())

@@ -18,6 +18,7 @@ mod io;
 mod loss;
 mod operations;
 mod outbox;
+mod pass;
 mod phase;
 mod quarantine;
 mod reauth;
@@ -55,6 +56,7 @@ pub use io::{
     TransactionStep, Waiter,
 };
 pub(crate) use operations::receipt_text;
+pub use pass::Passing;
 pub use phase::Phase;
 pub use replies::Replies;
 pub(crate) use transmit::receipt_headers;

@@ -8,7 +8,10 @@ use super::{
     io::{Key, Waiter},
     replies::{Replies, Request},
 };
-use crate::wheel::TimerId;
+use crate::{
+    frame::{EncodeError, Encoder},
+    wheel::TimerId,
+};
 
 /// The number in a receipt id. Callers draw theirs from one counter; those the
 /// core makes itself have the top bit set and an `s` before the digits.
@@ -235,6 +238,20 @@ pub(crate) fn receipt_text(id: ReceiptId) -> String {
         id.to_string()
     } else {
         format!("s{}", id & !OWN)
+    }
+}
+
+/// Writes a header that holds a receipt id; `name` ends with its colon.
+pub(super) fn write_receipt(
+    frame: &mut Encoder<'_>,
+    name: &'static str,
+    id: ReceiptId,
+) -> Result<(), EncodeError> {
+    if id & OWN == 0 {
+        frame.known_number(name, id);
+        Ok(())
+    } else {
+        frame.known_header(name, &receipt_text(id))
     }
 }
 

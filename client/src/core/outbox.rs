@@ -74,6 +74,11 @@ impl Outbox {
             && (is_first || octets.saturating_add(size) <= self.max_octets)
     }
 
+    /// Whether nothing waits, of the application or of the session.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lane.is_empty() && self.urgent.is_empty()
+    }
+
     /// How many entries of the application wait.
     pub(super) fn len(&self) -> usize {
         self.lane.len()

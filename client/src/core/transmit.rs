@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::{
     Core, Phase,
     io::{Key, Outgoing},
-    operations::{Kind, Operation, receipt_text},
+    operations::{Kind, Operation, ReceiptId, write_receipt},
     outbox::Entry,
     subscriptions::State,
     timers::Timer,
@@ -28,12 +28,7 @@ impl Core {
         let next = self.outbox.pop_urgent().or_else(|| self.next_frame(now));
         self.drain_progress();
         let octets = next?;
-        if octets.len() > 1 {
-            self.metrics.frames_out += 1;
-        }
-        self.metrics.octets_out += octets.len() as u64;
-        self.beats.sent(now);
-        self.outbox.moved(now);
+        self.leaves(now, octets.len());
         Some(octets)
     }
 
@@ -166,7 +161,7 @@ impl Core {
             for (name, value) in spec.headers.iter().chain(spec.fresh.iter().flatten()) {
                 frame.header(name, value)?;
             }
-            receipt_headers(frame, dialect, &receipt_text(receipt))
+            receipt_headers(frame, dialect, receipt)
         });
         // The making call has its own deadline.
         let waits = subscription.timer.is_some();
@@ -208,9 +203,7 @@ impl Core {
             for (name, value) in headers {
                 frame.header(name, value)?;
             }
-            receipt.map_or(Ok(()), |id| {
-                receipt_headers(frame, dialect, &receipt_text(id))
-            })
+            receipt.map_or(Ok(()), |id| receipt_headers(frame, dialect, id))
         });
         match written {
             Ok(octets) => Some(octets),
@@ -239,7 +232,7 @@ impl Core {
         );
         let dialect = self.config.dialect;
         written(Command::Disconnect, self.version, |frame| {
-            receipt_headers(frame, dialect, &receipt_text(receipt))
+            receipt_headers(frame, dialect, receipt)
         })
         .ok()
     }
@@ -269,14 +262,14 @@ fn written(
 pub(crate) fn receipt_headers(
     frame: &mut Encoder<'_>,
     dialect: Dialect,
-    id: &str,
+    id: ReceiptId,
 ) -> Result<(), EncodeError> {
     match dialect.receipt_header {
-        ReceiptHeader::Receipt => frame.header("receipt", id),
-        ReceiptHeader::ReceiptId => frame.header("receipt-id", id),
+        ReceiptHeader::Receipt => write_receipt(frame, "receipt:", id),
+        ReceiptHeader::ReceiptId => write_receipt(frame, "receipt-id:", id),
         ReceiptHeader::Both => {
-            frame.header("receipt", id)?;
-            frame.header("receipt-id", id)
+            write_receipt(frame, "receipt:", id)?;
+            write_receipt(frame, "receipt-id:", id)
         }
     }
 }

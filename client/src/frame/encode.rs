@@ -26,6 +26,8 @@ pub struct Encoder<'b> {
     escapes: Escapes,
     /// The content-length that the caller insists on.
     content_length: Option<u64>,
+    /// The oldest version in which the escapes so far mean what they should.
+    needs: Version,
     failed: Option<EncodeError>,
     finished: bool,
 }
@@ -44,6 +46,7 @@ impl<'b> Encoder<'b> {
             version,
             escapes: Escapes::of_frame(command, version),
             content_length: None,
+            needs: Version::V1_0,
             failed: None,
             finished: false,
         }
@@ -90,7 +93,8 @@ impl<'b> Encoder<'b> {
     /// As [`header`](Self::header).
     pub fn header_u64(&mut self, name: &str, value: u64) -> Result<(), EncodeError> {
         let mut digits = [0; DIGITS];
-        self.header(name, decimal(value, &mut digits))
+        let digits = str::from_utf8(decimal(value, &mut digits));
+        self.header(name, digits.unwrap_or_default())
     }
 
     /// Writes the body and ends the frame.
@@ -103,30 +107,67 @@ impl<'b> Encoder<'b> {
     /// If a header was refused before, if the command may not have a body (1.2
     /// §Body), or if a content-length was given that is not the body's.
     pub fn finish(mut self, body: &[u8]) -> Result<(), EncodeError> {
-        if let Some(e) = self.failed.take() {
-            return Err(e);
-        }
-        if !body.is_empty() && !self.command.may_have_body() {
-            let command = self.command;
-            return Err(EncodeError::BodyNotAllowed { command });
-        }
-        let actual = body.len() as u64;
-        if self.content_length.is_some_and(|given| given != actual) {
-            return Err(EncodeError::Reserved);
-        }
-        if !body.is_empty() || self.content_length.is_some() {
-            let mut digits = [0; DIGITS];
-            self.buffer.put_slice(b"content-length:");
-            self.buffer
-                .put_slice(decimal(actual, &mut digits).as_bytes());
-            self.buffer.put_u8(b'\n');
-        }
-        self.buffer.reserve(body.len() + 2);
-        self.buffer.put_u8(b'\n');
+        self.end_headers(body.len())?;
+        self.buffer.reserve(body.len() + 1);
         self.buffer.put_slice(body);
         self.buffer.put_u8(0);
         self.finished = true;
         Ok(())
+    }
+
+    /// Ends the frame before its body, of so many octets, which is written
+    /// elsewhere with the NUL. Returns the oldest version in which the escapes
+    /// mean what they should: they came with 1.1, that of the carriage return
+    /// with 1.2.
+    pub(crate) fn finish_head(mut self, body: usize) -> Result<Version, EncodeError> {
+        self.end_headers(body)?;
+        self.finished = true;
+        Ok(self.needs)
+    }
+
+    fn end_headers(&mut self, body: usize) -> Result<(), EncodeError> {
+        if let Some(e) = self.failed.take() {
+            return Err(e);
+        }
+        if body > 0 && !self.command.may_have_body() {
+            let command = self.command;
+            return Err(EncodeError::BodyNotAllowed { command });
+        }
+        let actual = body as u64;
+        if self.content_length.is_some_and(|given| given != actual) {
+            return Err(EncodeError::Reserved);
+        }
+        if body > 0 || self.content_length.is_some() {
+            self.known_number("content-length:", actual);
+        }
+        self.buffer.put_u8(b'\n');
+        Ok(())
+    }
+
+    /// As [`header`](Self::header), for a name that needs no look; with its colon.
+    pub(crate) fn known_header(
+        &mut self,
+        name: &'static str,
+        value: &str,
+    ) -> Result<(), EncodeError> {
+        if let Some(e) = &self.failed {
+            return Err(e.clone());
+        }
+        self.buffer.put_slice(name.as_bytes());
+        let written = self.escape(&name[..name.len() - 1], value, Place::Value);
+        written.map_err(|e| self.fail(e))?;
+        self.buffer.put_u8(b'\n');
+        Ok(())
+    }
+
+    /// The same for a number.
+    pub(crate) fn known_number(&mut self, name: &'static str, value: u64) {
+        if self.failed.is_none() {
+            self.buffer.put_slice(name.as_bytes());
+            let mut digits = [0; DIGITS];
+            self.buffer.put_slice(decimal(value, &mut digits));
+            self.buffer.put_u8(b'\n');
+        }
     }
 
     fn claim_length(&mut self, value: &str) -> Result<(), EncodeError> {
@@ -148,9 +189,19 @@ impl<'b> Encoder<'b> {
         Ok(())
     }
 
-    /// One pass: what needs no escape is copied in runs.
     fn escape(&mut self, name: &str, text: &str, place: Place) -> Result<(), EncodeError> {
         let octets = text.as_bytes();
+        let is_special = |any, octet: &u8| any | SPECIAL[usize::from(*octet)];
+        if octets.iter().fold(false, is_special) {
+            return self.escape_some(name, octets, place);
+        }
+        self.buffer.put_slice(octets);
+        Ok(())
+    }
+
+    /// What needs no escape is copied in runs.
+    #[cold]
+    fn escape_some(&mut self, name: &str, octets: &[u8], place: Place) -> Result<(), EncodeError> {
         let mut run = 0;
         for (at, &octet) in octets.iter().enumerate() {
             if !SPECIAL[usize::from(octet)] {
@@ -159,6 +210,8 @@ impl<'b> Encoder<'b> {
             match self.escapes.written(octet, place) {
                 Ok(None) => {}
                 Ok(Some(escape)) => {
+                    let since = Escapes::since(octet);
+                    self.needs = self.needs.max(since);
                     self.buffer.put_slice(&octets[run..at]);
                     self.buffer.put_slice(escape);
                     run = at + 1;
@@ -237,14 +290,14 @@ fn octet_text(octet: u8) -> String {
 }
 
 /// The decimal digits of a number, without an allocation.
-fn decimal(mut value: u64, digits: &mut [u8; DIGITS]) -> &str {
+fn decimal(mut value: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
     let mut at = DIGITS;
     loop {
         at -= 1;
         digits[at] = b'0' + (value % 10) as u8;
         value /= 10;
         if value == 0 {
-            return str::from_utf8(&digits[at..]).unwrap_or_default();
+            return &digits[at..];
         }
     }
 }

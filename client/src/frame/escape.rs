@@ -34,6 +34,14 @@ impl Escapes {
         }
     }
 
+    /// The version that first knew how to write `octet`.
+    pub(super) const fn since(octet: u8) -> Version {
+        match octet {
+            b'\r' => Version::V1_2,
+            _ => Version::V1_1,
+        }
+    }
+
     /// The octet that a backslash and `letter` stand for.
     const fn meaning(self, letter: u8) -> Option<char> {
         match (self, letter) {

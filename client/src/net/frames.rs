@@ -19,24 +19,37 @@ pub(super) struct Frames {
 impl Frames {
     /// Appends one frame.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, opcode: OpCode, last: bool, payload: &[u8]) {
-        let mask = self.mask();
+        self.begin(out, opcode, last, payload.len())
+            .append(out, payload);
+    }
+
+    /// Appends the header of a frame whose payload is to follow: so many octets, by
+    /// [`Mask::append`].
+    pub(super) fn begin(
+        &mut self,
+        out: &mut Vec<u8>,
+        opcode: OpCode,
+        last: bool,
+        length: usize,
+    ) -> Mask {
+        let [a, b, c, d] = self.mask();
         let first = u8::from(opcode) | if last { FIN } else { 0 };
-        out.reserve(payload.len() + LONGEST_HEADER);
-        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-            (Ok(short @ 0..=125), _) => out.extend_from_slice(&[first, MASKED | short]),
+        out.reserve(length + LONGEST_HEADER);
+        match (u8::try_from(length), u16::try_from(length)) {
+            (Ok(short @ 0..=125), _) => {
+                out.extend_from_slice(&[first, MASKED | short, a, b, c, d]);
+            }
             (_, Ok(medium)) => {
                 let [high, low] = medium.to_be_bytes();
-                out.extend_from_slice(&[first, MASKED | 126, high, low]);
+                out.extend_from_slice(&[first, MASKED | 126, high, low, a, b, c, d]);
             }
             (_, Err(_)) => {
                 out.extend_from_slice(&[first, MASKED | 127]);
-                out.extend_from_slice(&(payload.len() as u64).to_be_bytes());
+                out.extend_from_slice(&(length as u64).to_be_bytes());
+                out.extend_from_slice(&[a, b, c, d]);
             }
         }
-        out.extend_from_slice(&mask);
-        let start = out.len();
-        out.extend_from_slice(payload);
-        apply(mask, &mut out[start..]);
+        Mask([a, b, c, d])
     }
 
     /// One hash is good for two.
@@ -55,28 +68,51 @@ const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 const LONGEST_HEADER: usize = 14;
 
-/// RFC 6455 §5.3.
-fn apply(mask: [u8; 4], octets: &mut [u8]) {
-    let mut wide = [0; WIDE];
-    for (nth, octet) in wide.iter_mut().enumerate() {
-        *octet = mask[nth % 4];
+/// What the next octets of a payload are masked with (RFC 6455 §5.3).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mask([u8; 4]);
+
+impl Mask {
+    /// Appends more of the payload. What is copied is masked while it is near.
+    pub(super) fn append(&mut self, out: &mut Vec<u8>, payload: &[u8]) {
+        for near in payload.chunks(NEAR) {
+            let start = out.len();
+            out.extend_from_slice(near);
+            apply(self.0, &mut out[start..]);
+        }
+        self.0.rotate_left(payload.len() % 4);
     }
-    let mut chunks = octets.chunks_exact_mut(WIDE);
-    for chunk in &mut chunks {
-        if let Some(chunk) = chunk.first_chunk_mut::<WIDE>() {
-            for (octet, mask) in chunk.iter_mut().zip(&wide) {
-                *octet ^= mask;
-            }
+
+    /// As [`append`](Self::append), for parts of which the last ends the payload.
+    pub(super) fn append_all(mut self, out: &mut Vec<u8>, parts: &[&[u8]]) {
+        if parts.iter().map(|part| part.len()).sum::<usize>() > NEAR {
+            return parts.iter().for_each(|part| self.append(out, part));
+        }
+        let start = out.len();
+        for part in parts {
+            out.extend_from_slice(part);
+        }
+        apply(self.0, &mut out[start..]);
+    }
+}
+
+fn apply(mask: [u8; 4], octets: &mut [u8]) {
+    let [a, b, c, d] = mask;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let mut words = octets.chunks_exact_mut(8);
+    for word in &mut words {
+        if let Some(word) = word.first_chunk_mut() {
+            *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
         }
     }
-    for (octet, mask) in chunks.into_remainder().iter_mut().zip(&wide) {
+    let rest = words.into_remainder();
+    for (octet, mask) in rest.iter_mut().zip(wide.to_ne_bytes()) {
         *octet ^= mask;
     }
 }
 
-/// A few registers of any processor; a multiple of the mask's length.
-const WIDE: usize = 32;
-
+/// A part of the fastest cache of any processor; a multiple of the mask's length.
+const NEAR: usize = 8 << 10;
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
@@ -105,6 +141,25 @@ mod tests {
                 apply(header.mask.unwrap(), &mut read);
                 assert_eq!(read, payload);
             }
+        }
+    }
+
+    #[test]
+    fn a_payload_in_parts_of_any_size_is_masked_as_one() {
+        let payload: Vec<u8> = (0..40_000).map(|n| (n % 251) as u8).collect();
+        for (one, other) in [(0, 1), (1, 1), (2, 7), (3, 8_192), (5, 20_001)] {
+            let mut out = Vec::new();
+            let mut mask =
+                Frames::default().begin(&mut out, OpCode::Data(Data::Binary), true, payload.len());
+            let (head, mut whole) = (out.len(), mask);
+            let (first, rest) = payload.split_at(one);
+            let (second, third) = rest.split_at(other);
+            for part in [first, second, third] {
+                mask.append(&mut out, part);
+            }
+            let mut at_once = Vec::new();
+            whole.append(&mut at_once, &payload);
+            assert!(out[head..] == at_once, "{one} {other}");
         }
     }
 

@@ -179,6 +179,14 @@ impl Link {
         }
     }
 
+    /// Writes one STOMP frame: `head`, `body` and NUL. Only while the link
+    /// [wants a frame](Self::wants_frame).
+    pub(crate) fn pass(&mut self, head: &[u8], body: &[u8]) {
+        if let Some(ws) = self.ws_mut() {
+            ws.pass(head, body);
+        }
+    }
+
     /// Writes what is queued, as far as the socket takes it. Once per turn.
     pub(crate) fn flush(&mut self) -> Result<(), LinkError> {
         self.ws_mut().map_or(Ok(()), Ws::flush)

@@ -197,12 +197,7 @@ impl Ws {
     /// brokers that tell the two apart expect TEXT, and RFC 6455 §5.6 forbids
     /// anything else in it.
     pub(super) fn send(&mut self, message: Bytes) {
-        // Most is ASCII, which is told much faster.
-        let is_text = |m: &[u8]| m.is_ascii() || std::str::from_utf8(m).is_ok();
-        let data = match self.kind {
-            MessageKind::Text if is_text(&message) => Data::Text,
-            MessageKind::Text | MessageKind::Binary => Data::Binary,
-        };
+        let data = self.data(&message);
         let waits = !self.queue.is_empty() || self.wire.waiting() > LOW_WATER;
         if !waits && message.len() <= FRAGMENT && self.can_write() {
             self.frames
@@ -214,6 +209,66 @@ impl Ws {
             data,
         });
         self.fill();
+    }
+
+    /// Writes a message in three parts: `head`, which is UTF-8, `body` and a NUL.
+    /// To be called only while it [wants a frame](Self::wants_frame).
+    pub(super) fn pass(&mut self, head: &[u8], body: &[u8]) {
+        if head.len() > FRAGMENT / 2 {
+            return self.send([head, body, NUL].concat().into());
+        }
+        let data = self.data(body);
+        let (cut, last) = match head.len() + body.len() + NUL.len() {
+            0..=FRAGMENT => (body.len(), true),
+            _ => (cut(body, FRAGMENT - head.len(), data), false),
+        };
+        let (now, later) = body.split_at(cut);
+        let end = if last { NUL } else { b"" };
+        let length = head.len() + now.len() + end.len();
+        let out = &mut self.wire.out;
+        let mask = self.frames.begin(out, OpCode::Data(data), last, length);
+        mask.append_all(out, &[head, now, end]);
+        self.write_early();
+        if !last {
+            self.pass_on(later);
+        }
+    }
+
+    /// The rest of a message and a NUL: what the socket takes now, it takes from
+    /// where it lies.
+    fn pass_on(&mut self, mut rest: &[u8]) {
+        let mut last = false;
+        while !last && self.wire.waiting() <= LOW_WATER {
+            last = rest.len() + NUL.len() <= FRAGMENT;
+            let cut = if last {
+                rest.len()
+            } else {
+                cut(rest, FRAGMENT, Data::Continue)
+            };
+            let end = if last { NUL } else { b"" };
+            let code = OpCode::Data(Data::Continue);
+            let out = &mut self.wire.out;
+            let mask = self.frames.begin(out, code, last, cut + end.len());
+            mask.append_all(out, &[&rest[..cut], end]);
+            rest = &rest[cut..];
+            self.write_early();
+        }
+        if !last {
+            self.queue.push_back(Outgoing {
+                rest: [rest, NUL].concat().into(),
+                data: Data::Continue,
+            });
+        }
+    }
+
+    /// TEXT if it is UTF-8 and nothing else is wanted. Most is ASCII, which is told
+    /// much faster.
+    fn data(&self, message: &[u8]) -> Data {
+        match self.kind {
+            MessageKind::Text if is_ascii(message) => Data::Text,
+            MessageKind::Text if std::str::from_utf8(message).is_ok() => Data::Text,
+            MessageKind::Text | MessageKind::Binary => Data::Binary,
+        }
     }
 
     /// Whether another message would go straight out.
@@ -505,15 +560,36 @@ impl Wire {
     }
 }
 
-/// Where the next WebSocket frame of a message ends. Text is cut between
-/// characters: RFC 6455 §5.6 asks that of no one, and some peers want it.
+/// Where the next WebSocket frame of a message ends.
 fn fragment(rest: &[u8], data: Data) -> usize {
     if rest.len() <= FRAGMENT {
-        return rest.len();
+        rest.len()
+    } else {
+        cut(rest, FRAGMENT, data)
     }
-    if data == Data::Binary {
-        return FRAGMENT;
-    }
-    let back = (0..4).find(|back| rest[FRAGMENT - back] & 0xC0 != 0x80);
-    FRAGMENT - back.unwrap_or(0)
 }
+
+/// Where to cut off about `size` octets. Text is cut between characters: RFC 6455
+/// §5.6 asks that of no one, and some peers want it.
+fn cut(rest: &[u8], size: usize, data: Data) -> usize {
+    let Some(next) = rest.get(size) else {
+        return rest.len();
+    };
+    if data == Data::Binary || next & 0xC0 != 0x80 {
+        return size;
+    }
+    let back = (1..4).find(|back| rest[size - back] & 0xC0 != 0x80);
+    size - back.unwrap_or(0)
+}
+
+/// Without a branch for each part of it.
+fn is_ascii(octets: &[u8]) -> bool {
+    let words = octets.chunks_exact(8);
+    let rest = words.remainder().iter().fold(0, |any, octet| any | octet);
+    let words = words.filter_map(|word| Some(u64::from_ne_bytes(*word.first_chunk()?)));
+    let words = words.fold(0, |any, word| any | word);
+    words & 0x8080_8080_8080_8080 == 0 && rest < 0x80
+}
+
+/// What ends a STOMP frame.
+const NUL: &[u8] = b"\0";

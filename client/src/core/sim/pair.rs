@@ -185,6 +185,8 @@ impl Pair {
         loop {
             // What cannot leave is answered, so that there is more to poll.
             let client = self.drain_core() + self.drain_transmit() + self.drain_core();
+            let kept = self.app.must_leave.take();
+            assert_eq!(kept, None, "it was to leave at once");
             if client + self.drain_engine() == 0 {
                 break;
             }

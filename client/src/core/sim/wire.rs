@@ -179,23 +179,31 @@ impl Pair {
             };
             count += 1;
             assert!(count < 100_000, "the core never stops sending");
-            let wire = self.wire.as_mut().expect("a link to send over");
-            assert_eq!(wire.state, State::Up, "sent over a link that is not up");
-            wire.reader.feed(&octets);
-            let frame = wire.reader.next_frame().expect("a frame that can be read");
-            let conn = wire.conn;
-            let what = frame.map_or(Sent::Beat, Sent::Frame);
-            self.note(format!("client -> {what:?}"));
-            let left = Left {
-                at: self.now,
-                conn,
-                what,
-            };
-            self.check_leaving(&left);
-            self.left.push(left);
-            self.fly_to_broker(Flight::ToBroker(conn, octets));
+            self.transmit(octets);
         }
         count
+    }
+
+    /// What the core lets leave, on its way.
+    pub(super) fn transmit(&mut self, octets: Bytes) {
+        if let Some(expected) = self.app.must_leave.take() {
+            assert_eq!(octets, expected, "another frame left first");
+        }
+        let wire = self.wire.as_mut().expect("a link to send over");
+        assert_eq!(wire.state, State::Up, "sent over a link that is not up");
+        wire.reader.feed(&octets);
+        let frame = wire.reader.next_frame().expect("a frame that can be read");
+        let conn = wire.conn;
+        let what = frame.map_or(Sent::Beat, Sent::Frame);
+        self.note(format!("client -> {what:?}"));
+        let left = Left {
+            at: self.now,
+            conn,
+            what,
+        };
+        self.check_leaving(&left);
+        self.left.push(left);
+        self.fly_to_broker(Flight::ToBroker(conn, octets));
     }
 
     pub(super) fn drain_engine(&mut self) -> usize {
