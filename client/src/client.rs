@@ -429,15 +429,17 @@ impl Client {
         limit: Duration,
         stage: Stage,
     ) -> Result<Reply, Error> {
-        let limit = clock::after(limit);
+        let mut until = None;
         loop {
             if let Some(answer) = slot.take() {
                 return answer;
             }
-            if limit <= clock::now() {
+            let now = clock::now();
+            let until = *until.get_or_insert_with(|| clock::later(now, limit));
+            if until <= now {
                 return Err(Error::Timeout(stage));
             }
-            self.turn_until(Some(limit))?;
+            self.turn_until(Some(until))?;
         }
     }
 

@@ -56,6 +56,7 @@ mod handle;
 mod health;
 #[cfg(feature = "oauth2")]
 mod http;
+mod ledger;
 mod mailbox;
 mod message;
 mod metrics;

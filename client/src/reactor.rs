@@ -1,7 +1,7 @@
 //! The poll loop that joins core and link: the only place that waits.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     io,
     sync::Arc,
     time::{Duration, Instant},
@@ -18,6 +18,7 @@ use crate::{
     delivery::Delivery,
     error::{Error, LinkError},
     event::Event,
+    ledger::Ledger,
     mailbox::Mailbox,
     net::{Link, LinkEvent, Readiness, Tls, Upgraded, check_headers},
     offload::{Offload, remembered},
@@ -54,7 +55,7 @@ pub(crate) struct Reactor {
     /// What was taken from the mailbox and not looked at yet.
     posts: VecDeque<Post>,
     offload: Offload,
-    waiters: BTreeMap<Waiter, Arc<Slot>>,
+    waiters: Ledger<Arc<Slot>>,
     /// Those who wait here are told together, once all are answered: each would
     /// only take the processor from the next.
     answered: Vec<Arc<Slot>>,
@@ -102,7 +103,7 @@ impl Reactor {
             mailbox,
             posts: VecDeque::new(),
             offload: Offload::default(),
-            waiters: BTreeMap::new(),
+            waiters: Ledger::default(),
             answered: Vec::new(),
             delivery,
             gathered: 0,
@@ -172,7 +173,7 @@ impl Reactor {
         }
         self.core.pass(now, frame);
         if let (Some((_, waiter)), Some(slot)) = (frame.receipt, slot) {
-            self.waiters.insert(waiter, Arc::clone(slot));
+            self.waiters.insert(waiter.0, Arc::clone(slot));
         }
         link.pass(head, body);
         self.passed = true;
@@ -316,7 +317,7 @@ impl Reactor {
                 sink,
             } => {
                 if let (Some(slot), Some(waiter)) = (slot, waiter_of(&command)) {
-                    self.waiters.insert(waiter, slot);
+                    self.waiters.insert(waiter.0, slot);
                 }
                 if let Some((key, sink)) = sink {
                     self.delivery.add(key, sink);

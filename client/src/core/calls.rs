@@ -79,12 +79,14 @@ impl Core {
             let timer = self.timers.insert(outgoing.deadline, Timer::Operation(id));
             // What belongs to a connection makes no sense on the next.
             let bound = outgoing.transaction.is_some() || outgoing.epoch.is_some();
-            let replayed = (outgoing.replay && !bound).then(|| Replayed {
-                octets: outgoing.octets.clone(),
-                needs: outgoing.needs,
-                deadline: outgoing.deadline,
-                replies: outgoing.replies.clone(),
-                left: false,
+            let replayed = (outgoing.replay && !bound).then(|| {
+                Box::new(Replayed {
+                    octets: outgoing.octets.clone(),
+                    needs: outgoing.needs,
+                    deadline: outgoing.deadline,
+                    replies: outgoing.replies.clone(),
+                    left: false,
+                })
             });
             let kind = match outgoing.replies {
                 Some(_) => Kind::Request(Request {

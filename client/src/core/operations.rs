@@ -1,6 +1,6 @@
 //! Calls that wait for a RECEIPT, each with its deadline.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     frame::{EncodeError, Encoder},
+    ledger::Ledger,
     wheel::TimerId,
 };
 
@@ -23,7 +24,7 @@ const OWN: u64 = 1 << 63;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A frame of the application. Its octets, if it is to leave again after a loss.
-    Publish(Option<Replayed>),
+    Publish(Option<Box<Replayed>>),
     /// The same that asks for a reply: that, too, is awaited.
     Request(Request),
     /// SUBSCRIBE.
@@ -62,7 +63,7 @@ pub(super) struct Operation {
 /// All calls that wait for a RECEIPT, in the order in which they were made.
 #[derive(Debug, Default)]
 pub(super) struct Operations {
-    waiting: BTreeMap<ReceiptId, Operation>,
+    waiting: Ledger<Operation>,
     made: u64,
     /// Octets of frames that have left and are kept to leave again.
     held: usize,
@@ -98,7 +99,9 @@ impl Operation {
     /// What is kept to leave again.
     pub(super) fn replayed(&self) -> Option<&Replayed> {
         match &self.kind {
-            Kind::Publish(replayed) | Kind::Request(Request { replayed, .. }) => replayed.as_ref(),
+            Kind::Publish(replayed) | Kind::Request(Request { replayed, .. }) => {
+                replayed.as_deref()
+            }
             Kind::Subscribe(_) | Kind::Unsubscribe(_) | Kind::Disconnect | Kind::Rebind => None,
         }
     }
@@ -129,7 +132,7 @@ impl Operations {
     }
 
     pub(super) fn remove(&mut self, id: ReceiptId) -> Option<Operation> {
-        let operation = self.waiting.remove(&id)?;
+        let operation = self.waiting.remove(id)?;
         self.held -= operation.held();
         self.sent -= usize::from(operation.sent.is_some());
         self.requests -= usize::from(operation.asks());
@@ -138,12 +141,12 @@ impl Operations {
     }
 
     pub(super) fn get(&self, id: ReceiptId) -> Option<&Operation> {
-        self.waiting.get(&id)
+        self.waiting.get(id)
     }
 
     /// Marks that the frame left. False if its call has ended meanwhile.
     pub(super) fn sent(&mut self, now: Instant, id: ReceiptId) -> bool {
-        let Some(operation) = self.waiting.get_mut(&id) else {
+        let Some(operation) = self.waiting.get_mut(id) else {
             return false;
         };
         if operation.sent.is_none() {
@@ -160,7 +163,7 @@ impl Operations {
 
     /// How many match.
     pub(super) fn count(&self, matches: impl Fn(&Operation) -> bool) -> usize {
-        self.waiting.values().filter(|o| matches(o)).count()
+        self.waiting.iter().filter(|(_, o)| matches(o)).count()
     }
 
     /// How many are requests.
@@ -204,7 +207,7 @@ impl Operations {
             .waiting
             .iter()
             .filter(|(_, operation)| matches(operation))
-            .map(|(id, _)| *id)
+            .map(|(id, _)| id)
             .collect();
         ids.into_iter()
             .filter_map(|id| Some((id, self.remove(id)?)))
@@ -214,8 +217,8 @@ impl Operations {
     /// When the frame left whose RECEIPT has been awaited longest.
     pub(super) fn oldest_sent(&self) -> Option<Instant> {
         self.waiting
-            .values()
-            .filter_map(Operation::unconfirmed)
+            .iter()
+            .filter_map(|(_, o)| o.unconfirmed())
             .min()
     }
 
@@ -226,7 +229,7 @@ impl Operations {
             .iter()
             .filter(|(_, o)| o.unconfirmed().is_some());
         match (sent.next(), sent.next()) {
-            (Some((id, _)), None) => Some(*id),
+            (Some((id, _)), None) => Some(id),
             (Some(_) | None, _) => None,
         }
     }

@@ -75,7 +75,7 @@ impl Outbox {
     }
 
     /// Whether nothing waits, of the application or of the session.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(super) fn is_clear(&self) -> bool {
         self.lane.is_empty() && self.urgent.is_empty()
     }
 

@@ -32,7 +32,7 @@ impl Core {
     pub fn passes(&self, now: Instant, frame: &Passing) -> bool {
         self.phase == Phase::Online
             && matches!(self.link, Link::Up(_))
-            && self.outbox.is_empty()
+            && self.outbox.is_clear()
             && self.replay.is_empty()
             && !self.suspects.cautious
             && !self.is_sealed()

@@ -67,7 +67,7 @@ impl Replies {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Request {
     /// Its octets, if it is to leave again after a loss.
-    pub(super) replayed: Option<Replayed>,
+    pub(super) replayed: Option<Box<Replayed>>,
     /// Its RECEIPT came on the present connection.
     pub(super) confirmed: bool,
 }

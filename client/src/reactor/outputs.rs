@@ -124,7 +124,7 @@ impl Reactor {
             Ok(Reply::Health(_) | Reply::Message { .. } | Reply::Done | Reply::Drained)
             | Err(_) => {}
         }
-        if let Some(slot) = self.waiters.remove(&waiter) {
+        if let Some(slot) = self.waiters.remove(waiter.0) {
             slot.place(result);
             self.answered.push(slot);
         }

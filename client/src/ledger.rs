@@ -1,0 +1,158 @@
+//! What is kept under numbers that are given out one after the other.
+
+use std::collections::VecDeque;
+
+/// A map whose keys are inserted nearly in their order and removed nearly in that
+/// order, too: then all that is done to it is O(1), and else O(log n), but for
+/// insertions far from the end.
+#[derive(Debug)]
+pub(crate) struct Ledger<T> {
+    /// In the order of the numbers. What is removed stays until it is first or last,
+    /// or one of too many.
+    entries: VecDeque<(u64, Option<T>)>,
+    live: usize,
+}
+
+impl<T> Default for Ledger<T> {
+    fn default() -> Self {
+        Self {
+            entries: VecDeque::new(),
+            live: 0,
+        }
+    }
+}
+
+impl<T> Ledger<T> {
+    /// Enters a value, instead of what had this number.
+    pub(crate) fn insert(&mut self, number: u64, value: T) {
+        if self.entries.back().is_none_or(|(last, _)| *last < number) {
+            self.entries.push_back((number, Some(value)));
+            self.live += 1;
+            return;
+        }
+        match self.find(number) {
+            Ok(at) => {
+                let before = self.entries[at].1.replace(value);
+                self.live += usize::from(before.is_none());
+            }
+            Err(at) => {
+                self.entries.insert(at, (number, Some(value)));
+                self.live += 1;
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, number: u64) -> Option<T> {
+        let at = self.find(number).ok()?;
+        let value = self.entries[at].1.take()?;
+        self.live -= 1;
+        while matches!(self.entries.front(), Some((_, None))) {
+            self.entries.pop_front();
+        }
+        while matches!(self.entries.back(), Some((_, None))) {
+            self.entries.pop_back();
+        }
+        if self.entries.len() > 2 * self.live + SLACK {
+            self.entries.retain(|(_, value)| value.is_some());
+        }
+        Some(value)
+    }
+
+    pub(crate) fn get(&self, number: u64) -> Option<&T> {
+        let at = self.find(number).ok()?;
+        self.entries[at].1.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+        let at = self.find(number).ok()?;
+        self.entries[at].1.as_mut()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.live
+    }
+
+    /// In the order of the numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        let entries = self.entries.iter();
+        entries.filter_map(|(number, value)| Some((*number, value.as_ref()?)))
+    }
+
+    /// In the order of the numbers.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.entries
+            .iter_mut()
+            .filter_map(|(_, value)| value.as_mut())
+    }
+
+    /// In the order of the numbers.
+    pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
+        self.entries.into_iter().filter_map(|(_, value)| value)
+    }
+
+    /// Where a number is, or would be. Mostly none is missing from the first on.
+    fn find(&self, number: u64) -> Result<usize, usize> {
+        let first = self.entries.front().map_or(0, |(first, _)| *first);
+        let guess = usize::try_from(number.wrapping_sub(first)).unwrap_or(usize::MAX);
+        match self.entries.get(guess) {
+            Some((found, _)) if *found == number => Ok(guess),
+            Some(_) | None => self
+                .entries
+                .binary_search_by_key(&number, |(found, _)| *found),
+        }
+    }
+}
+
+/// Removed entries that are borne though few others are there.
+const SLACK: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_is_a_map(steps in prop::collection::vec((0_u64..200, 0_u8..4), 0..600)) {
+            let (mut ledger, mut map) = (Ledger::default(), BTreeMap::new());
+            for (nth, (number, what)) in steps.into_iter().enumerate() {
+                // Most are new and come in order.
+                let number = if number < 150 { nth as u64 } else { number };
+                match what {
+                    0 | 1 => {
+                        ledger.insert(number, nth);
+                        map.insert(number, nth);
+                    }
+                    2 => {
+                        let first = map.keys().next().copied().unwrap_or(number);
+                        prop_assert_eq!(ledger.remove(first), map.remove(&first));
+                    }
+                    _ => prop_assert_eq!(ledger.remove(number), map.remove(&number)),
+                }
+                prop_assert_eq!(ledger.get(number), map.get(&number));
+                prop_assert_eq!(ledger.get_mut(number), map.get_mut(&number));
+                prop_assert_eq!(ledger.len(), map.len());
+                prop_assert!(ledger.entries.len() <= 2 * map.len() + SLACK);
+            }
+            prop_assert!(ledger.iter().eq(map.iter().map(|(number, value)| (*number, value))));
+            prop_assert!(ledger.values_mut().eq(map.values_mut()));
+            prop_assert!(ledger.into_values().eq(map.into_values()));
+        }
+    }
+
+    #[test]
+    fn one_that_stays_does_not_keep_the_places_of_all_that_follow() {
+        let mut ledger = Ledger::default();
+        for number in 0..1_000_000 {
+            ledger.insert(number, ());
+            if number > 1 {
+                ledger.remove(number - 1);
+            }
+        }
+        assert_eq!(ledger.len(), 2);
+        assert!(ledger.entries.len() <= 4 + SLACK);
+    }
+}
