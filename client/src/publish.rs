@@ -125,8 +125,10 @@ impl<'a> Publish<'a> {
         self
     }
 
-    /// Hands the frame over. Without a receipt it returns once the frame is in
-    /// the outbox, with one when the broker has confirmed.
+    /// Hands the frame over. Without a receipt it returns once the frame has left or
+    /// is in the outbox, with one when the broker has confirmed. A broker that is
+    /// slower than a caller who drives the client holds it up for 10 ms, before
+    /// frames pile up in the outbox.
     ///
     /// # Errors
     /// [`Error::Misuse`] if the frame cannot be written, [`Error::Timeout`]
