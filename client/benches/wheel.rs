@@ -16,6 +16,8 @@ use hobnail::wheel::{TimerId, Wheel};
 
 const MANY: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
+const LONGEST: Duration = Duration::from_secs(60);
+
 fn main() {
     divan::main();
 }
@@ -124,7 +126,7 @@ impl Spans {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        Duration::from_micros(1_000 + self.0 % 60_000_000)
+        Duration::from_micros(self.0 % LONGEST.as_micros() as u64)
     }
 }
 
@@ -138,7 +140,7 @@ fn filled<T: Timers>(start: Instant, count: usize) -> (T, Spans) {
 
 /// A receipt's deadline: set, and taken back when the receipt comes; a thousand
 /// times, beside so many others.
-#[divan::bench(types = [Wheel<u64>, Map, Heap], args = MANY, sample_count = 30)]
+#[divan::bench(types = [Wheel<u64>, Map, Heap], args = MANY, sample_count = 50, sample_size = 5)]
 fn insert_and_cancel<T: Timers>(bencher: Bencher<'_, '_>, count: usize) {
     let start = Instant::now();
     let (mut timers, mut spans) = filled::<T>(start, count);
@@ -150,21 +152,34 @@ fn insert_and_cancel<T: Timers>(bencher: Bencher<'_, '_>, count: usize) {
     });
 }
 
-/// All of them fire, as a clock goes on by 10 ms.
-#[divan::bench(types = [Wheel<u64>, Map, Heap], args = MANY, sample_count = 5)]
+/// All of them fire.
+#[divan::bench(types = [Wheel<u64>, Map, Heap], args = MANY, sample_count = 5, sample_size = 1)]
 fn expire<T: Timers>(bencher: Bencher<'_, '_>, count: usize) {
     let start = Instant::now();
     bencher
         .counter(count)
         .with_inputs(|| filled::<T>(start, count).0)
-        .bench_local_values(|mut timers| {
-            let (mut now, mut fired) = (start, 0);
-            while fired < count {
-                now += Duration::from_millis(10);
-                while timers.expire(now) {
-                    fired += 1;
-                }
-            }
-            black_box(timers)
-        });
+        .bench_local_values(|timers| fire_all(timers, start, count));
+}
+
+/// Their whole life: all are inserted, and all fire.
+#[divan::bench(types = [Wheel<u64>, Map, Heap], args = MANY, sample_count = 3, sample_size = 1)]
+fn insert_and_expire<T: Timers>(bencher: Bencher<'_, '_>, count: usize) {
+    let start = Instant::now();
+    bencher
+        .counter(count)
+        .bench_local(|| fire_all(filled::<T>(start, count).0, start, count));
+}
+
+/// About ten at each turn of a clock.
+fn fire_all<T: Timers>(mut timers: T, start: Instant, count: usize) -> T {
+    let turn = LONGEST / (count / 10) as u32;
+    let (mut now, mut fired) = (start, 0);
+    while fired < count {
+        now += turn;
+        while timers.expire(now) {
+            fired += 1;
+        }
+    }
+    timers
 }

@@ -9,13 +9,26 @@
 //! whole slot is dealt out to the levels below it before anything else happens.
 //!
 //! What lies beyond the last level (about two years) waits in one more list.
+//!
+//! A timer that is cancelled leaves a dead item in its list, which is dealt out anew
+//! when more than half of it is dead. So lists are only ever read from end to end: what
+//! a timer costs does not depend on how many there are beside it, and that many more do
+//! not fit into the caches.
 
-use std::time::{Duration, Instant};
+mod list;
+
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+use list::{Item, List, Pool};
 
 /// Names one timer of one [`Wheel`]; of no use once the timer fired or was
 /// cancelled, even when its place is used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimerId {
+    tick: u64,
     index: u32,
     generation: u32,
 }
@@ -34,31 +47,16 @@ pub struct Wheel<T> {
     /// Which slots of a level are not empty.
     occupied: [u64; LEVELS],
     /// The slots, level by level, and the list of what lies beyond them.
-    lists: Vec<List>,
-    entries: Vec<Entry<T>>,
-    /// The first of the free entries, which are chained by `next`.
-    free: u32,
-    len: usize,
+    lists: Box<[List]>,
+    pool: Pool<T>,
+    /// By the index of a timer: what its id must say. It goes on when the timer is
+    /// gone, so that older ids do not fit.
+    generations: Vec<u32>,
+    /// The indices that no timer has.
+    free: Vec<u32>,
 }
 
-#[derive(Debug)]
-struct Entry<T> {
-    /// `None` in a free entry.
-    value: Option<T>,
-    tick: u64,
-    generation: u32,
-    list: u16,
-    prev: u32,
-    next: u32,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct List {
-    first: u32,
-    last: u32,
-}
-
-impl<T> Wheel<T> {
+impl<T: Copy> Wheel<T> {
     /// An empty wheel; `start` is its present.
     #[must_use]
     pub fn new(start: Instant) -> Self {
@@ -66,10 +64,10 @@ impl<T> Wheel<T> {
             start,
             tick: 0,
             occupied: [0; LEVELS],
-            lists: vec![List::EMPTY; BEYOND + 1],
-            entries: Vec::new(),
-            free: NONE,
-            len: 0,
+            lists: vec![List::EMPTY; BEYOND + 1].into(),
+            pool: Pool::EMPTY,
+            generations: Vec::new(),
+            free: Vec::new(),
         }
     }
 
@@ -77,20 +75,26 @@ impl<T> Wheel<T> {
     /// [`expire`](Self::expire). O(1).
     pub fn insert(&mut self, deadline: Instant, value: T) -> TimerId {
         let tick = self.tick_after(deadline).max(self.tick);
-        let index = self.allocate(tick, value);
-        self.link(index);
-        self.len += 1;
-        let generation = self.entries[index as usize].generation;
-        TimerId { index, generation }
+        let id = self.name(tick);
+        self.link(Item { id, value });
+        id
     }
 
-    /// Takes a timer back; `None` if it fired or was cancelled. O(1).
-    pub fn cancel(&mut self, id: TimerId) -> Option<T> {
-        let entry = self.entries.get(id.index as usize)?;
-        if entry.generation != id.generation || entry.value.is_none() {
-            return None;
+    /// Takes a timer back; `false` if it fired or was cancelled. O(1) on average.
+    pub fn cancel(&mut self, id: TimerId) -> bool {
+        if !self.is_live(id) {
+            return false;
         }
-        self.remove(id.index)
+        self.release(id);
+        let nth = self.list_of(id.tick);
+        let list = &mut self.lists[nth];
+        list.dead += 1;
+        if list.dead > list.len / 2 + SPARED {
+            self.deal_out(nth);
+        } else {
+            self.settle(nth);
+        }
+        true
     }
 
     /// When to call [`expire`](Self::expire) next: never later than the first
@@ -112,10 +116,11 @@ impl<T> Wheel<T> {
             match self.first() {
                 Some(next) if next.tick <= now => {
                     self.tick = next.tick;
-                    if next.list < SLOTS {
-                        return self.remove(self.lists[next.list].first);
+                    if next.list >= SLOTS {
+                        self.deal_out(next.list);
+                    } else if let Some(value) = self.fire(next.list) {
+                        return Some(value);
                     }
-                    self.deal_out(next.list);
                 }
                 // No slot begins between the two, so that every timer is where
                 // it belongs at the new tick as well.
@@ -130,13 +135,13 @@ impl<T> Wheel<T> {
     /// The number of timers.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len
+        self.generations.len() - self.free.len()
     }
 
     /// Whether there is no timer.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// The first list that is not empty, and the tick at which it begins.
@@ -152,91 +157,83 @@ impl<T> Wheel<T> {
                 });
             }
         }
-        let beyond = self.lists[BEYOND].first != NONE;
-        beyond.then(|| Next {
+        let beyond = &self.lists[BEYOND];
+        (beyond.len != 0).then(|| Next {
             list: BEYOND,
             tick: ((self.tick >> RANGE_BITS) + 1) << RANGE_BITS,
         })
     }
 
-    /// Links every timer of a list anew, as seen from the present tick. Their
+    /// Takes the first item of a list; `None` if it was dead.
+    fn fire(&mut self, nth: usize) -> Option<T> {
+        let list = &mut self.lists[nth];
+        let item = self.pool.pop(list)?;
+        // Nothing of a timer is looked up where all live.
+        let lives = list.dead == 0 || self.is_live(item.id);
+        if lives {
+            self.release(item.id);
+        } else {
+            self.lists[nth].dead -= 1;
+        }
+        self.settle(nth);
+        lives.then_some(item.value)
+    }
+
+    /// Links every living timer of a list anew, as seen from the present tick. Their
     /// order is kept, so that equal ticks stay in the order of insertion.
-    fn deal_out(&mut self, list: usize) {
-        let mut index = self.lists[list].first;
-        self.clear(list);
-        while index != NONE {
-            let next = self.entries[index as usize].next;
-            self.link(index);
-            index = next;
+    fn deal_out(&mut self, nth: usize) {
+        let mut rest = mem::replace(&mut self.lists[nth], List::EMPTY);
+        self.settle(nth);
+        let all_live = rest.dead == 0;
+        while let Some(item) = self.pool.pop(&mut rest) {
+            if all_live || self.is_live(item.id) {
+                self.link(item);
+            }
         }
     }
 
-    fn link(&mut self, index: u32) {
-        let list = self.list_of(self.entries[index as usize].tick);
-        let last = self.lists[list].last;
-        let entry = &mut self.entries[index as usize];
-        entry.list = list as u16;
-        entry.prev = last;
-        entry.next = NONE;
-        match self.entries.get_mut(last as usize) {
-            Some(last) => last.next = index,
-            None => self.lists[list].first = index,
-        }
-        self.lists[list].last = index;
-        if list < BEYOND {
-            self.occupied[list / SLOTS] |= 1 << (list % SLOTS);
+    fn link(&mut self, item: Item<T>) {
+        let nth = self.list_of(item.id.tick);
+        self.pool.push(&mut self.lists[nth], item);
+        if nth < BEYOND {
+            self.occupied[nth / SLOTS] |= 1 << (nth % SLOTS);
         }
     }
 
-    /// Unlinks and frees an entry.
-    fn remove(&mut self, index: u32) -> Option<T> {
-        let entry = &mut self.entries[index as usize];
-        let value = entry.value.take()?;
-        let (prev, next, list) = (entry.prev, entry.next, usize::from(entry.list));
-        entry.generation = entry.generation.wrapping_add(1);
-        entry.next = self.free;
-        self.free = index;
-        self.len -= 1;
-        match self.entries.get_mut(prev as usize) {
-            Some(prev) => prev.next = next,
-            None => self.lists[list].first = next,
-        }
-        match self.entries.get_mut(next as usize) {
-            Some(next) => next.prev = prev,
-            None => self.lists[list].last = prev,
-        }
-        if self.lists[list].first == NONE {
-            self.clear(list);
-        }
-        Some(value)
-    }
-
-    fn clear(&mut self, list: usize) {
-        self.lists[list] = List::EMPTY;
-        if list < BEYOND {
-            self.occupied[list / SLOTS] &= !(1 << (list % SLOTS));
+    /// A list in which nothing lives is empty.
+    fn settle(&mut self, nth: usize) {
+        let list = &mut self.lists[nth];
+        if list.len == list.dead {
+            self.pool.clear(list);
+            if nth < BEYOND {
+                self.occupied[nth / SLOTS] &= !(1 << (nth % SLOTS));
+            }
         }
     }
 
-    fn allocate(&mut self, tick: u64, value: T) -> u32 {
-        let index = self.free;
-        if let Some(entry) = self.entries.get_mut(index as usize) {
-            self.free = entry.next;
-            entry.value = Some(value);
-            entry.tick = tick;
-            return index;
-        }
-        let index = self.entries.len();
-        assert!(index < NONE as usize, "more timers than a wheel can name");
-        self.entries.push(Entry {
-            value: Some(value),
-            tick,
-            generation: 0,
-            list: 0,
-            prev: NONE,
-            next: NONE,
+    fn is_live(&self, id: TimerId) -> bool {
+        self.generations.get(id.index as usize) == Some(&id.generation)
+    }
+
+    /// Ends the life of a timer.
+    fn release(&mut self, id: TimerId) {
+        self.generations[id.index as usize] = id.generation.wrapping_add(1);
+        self.free.push(id.index);
+    }
+
+    /// The id of a new timer.
+    fn name(&mut self, tick: u64) -> TimerId {
+        let index = self.free.pop().unwrap_or_else(|| {
+            let index = self.generations.len();
+            assert!(index < NONE as usize, "more timers than a wheel can name");
+            self.generations.push(0);
+            index as u32
         });
-        index as u32
+        TimerId {
+            tick,
+            index,
+            generation: self.generations[index as usize],
+        }
     }
 
     /// The list for a tick that is not before the present one.
@@ -264,13 +261,6 @@ impl<T> Wheel<T> {
     }
 }
 
-impl List {
-    const EMPTY: Self = Self {
-        first: NONE,
-        last: NONE,
-    };
-}
-
 /// A list and when it is due.
 struct Next {
     list: usize,
@@ -287,7 +277,10 @@ const RANGE_BITS: u32 = BITS * LEVELS as u32;
 /// The list of what lies beyond the levels.
 const BEYOND: usize = LEVELS * SLOTS;
 
-/// No entry.
+/// So many dead items a list may hold beside as many as live.
+const SPARED: u32 = 32;
+
+/// No block.
 const NONE: u32 = u32::MAX;
 
 const NANOS_PER_TICK: u32 = 1_000_000;
