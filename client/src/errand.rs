@@ -5,16 +5,16 @@
 //! asked last gets the answer when it comes.
 
 use std::{
-    collections::BTreeMap,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
-/// Errands of one kind: for each `K` at most one is run, for who asked last.
+/// Errands of one kind: for each `K` at most one is run, for who asked last. They are
+/// few.
 #[derive(Debug)]
-pub(crate) struct Errands<K, Q>(Arc<Mutex<BTreeMap<K, Q>>>);
+pub(crate) struct Errands<K, Q>(Arc<Mutex<Vec<(K, Q)>>>);
 
 impl<K, Q> Default for Errands<K, Q> {
     fn default() -> Self {
@@ -24,7 +24,7 @@ impl<K, Q> Default for Errands<K, Q> {
 
 impl<K, Q> Errands<K, Q>
 where
-    K: Ord + Clone + Send + 'static,
+    K: PartialEq + Clone + Send + 'static,
     Q: Clone + Send + 'static,
 {
     /// Has `work` done for a question, and hands what it answers to `deliver`,
@@ -41,7 +41,7 @@ where
         work: impl Fn(&Q) -> A + Send + 'static,
         deliver: impl Fn(Q, Option<A>) + Send + 'static,
     ) -> io::Result<()> {
-        if self.lock().insert(key.clone(), question.clone()).is_some() {
+        if self.begin(&key, &question) {
             return Ok(());
         }
         let errands = Self(Arc::clone(&self.0));
@@ -52,11 +52,12 @@ where
             loop {
                 let answer = catch_unwind(AssertUnwindSafe(|| work(&asked))).ok();
                 let mut lock = errands.lock();
-                let Some(latest) = lock.get(&own).cloned() else {
+                let Some(nth) = lock.iter().position(|(key, _)| *key == own) else {
                     return;
                 };
+                let latest = lock[nth].1.clone();
                 if answer.is_none() || serves(&asked, &latest) {
-                    lock.remove(&own);
+                    lock.swap_remove(nth);
                     drop(lock);
                     return deliver(latest, answer);
                 }
@@ -65,12 +66,24 @@ where
             }
         });
         if spawned.is_err() {
-            self.lock().remove(&key);
+            self.lock().retain(|(other, _)| *other != key);
         }
         spawned.map(drop)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<K, Q>> {
+    /// Whether it is run already; the question is the latest then.
+    fn begin(&self, key: &K, question: &Q) -> bool {
+        let mut lock = self.lock();
+        let running = lock.iter_mut().find(|(other, _)| other == key);
+        if let Some((_, latest)) = running {
+            *latest = question.clone();
+            return true;
+        }
+        lock.push((key.clone(), question.clone()));
+        false
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(K, Q)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

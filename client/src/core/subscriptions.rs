@@ -75,8 +75,8 @@ const FEW: usize = 1;
 pub(super) struct Subscriptions {
     all: BTreeMap<Key, Subscription>,
     by_id: BTreeMap<Box<[u8]>, Key>,
-    /// What those remember that drop a MESSAGE that has come before.
-    windows: BTreeMap<Key, Window>,
+    /// What those remember that drop a MESSAGE that has come before, by key.
+    windows: Vec<(Key, Window)>,
     /// The id that the last MESSAGE was for, as it stood there: the next is
     /// likely for the same.
     last: Option<(Box<[u8]>, Key)>,
@@ -92,7 +92,8 @@ impl Subscriptions {
         let key = subscription.spec.key;
         self.by_id.insert(id, key);
         if let Some(dedupe) = &subscription.spec.dedupe {
-            self.windows.insert(key, Window::new(dedupe));
+            let place = self.window(key).unwrap_or_else(|place| place);
+            self.windows.insert(place, (key, Window::new(dedupe)));
         }
         self.all.insert(key, subscription);
         self.last = None;
@@ -102,7 +103,9 @@ impl Subscriptions {
     pub(super) fn remove(&mut self, key: Key) -> Option<Subscription> {
         let subscription = self.all.remove(&key)?;
         self.by_id.remove(subscription.spec.id.as_bytes());
-        self.windows.remove(&key);
+        if let Ok(place) = self.window(key) {
+            self.windows.remove(place);
+        }
         self.last = None;
         Some(subscription)
     }
@@ -151,11 +154,12 @@ impl Subscriptions {
 
     /// Whether the MESSAGE has come before. Most sessions remember nothing.
     pub(super) fn is_duplicate(&mut self, key: Key, message: &Frame) -> bool {
-        !self.windows.is_empty()
-            && self
-                .windows
-                .get_mut(&key)
-                .is_some_and(|window| window.has_seen(message))
+        let place = self.window(key).ok();
+        place.is_some_and(|place| self.windows[place].1.has_seen(message))
+    }
+
+    fn window(&self, key: Key) -> Result<usize, usize> {
+        self.windows.binary_search_by_key(&key, |(key, _)| *key)
     }
 
     /// The connection is gone, on which something was last heard at `heard`: all
