@@ -65,7 +65,8 @@ mod offload;
 mod port;
 mod post;
 mod publish;
-mod queue;
+#[doc(hidden)]
+pub mod queue;
 mod reactor;
 pub mod region;
 mod request;

@@ -22,12 +22,13 @@ use ring::Ring;
 
 /// Called when a consumer made room for which the reactor waits, or left work
 /// for the thread that writes to disk.
-pub(crate) trait Notify: Send + Sync {
+pub trait Notify: Send + Sync {
+    /// It may look again.
     fn notify(&self);
 }
 
 /// What a queue can hold.
-pub(crate) trait Item {
+pub trait Item {
     /// What it is the latest of, by the value of a header.
     fn key(&self, header: &str) -> Option<Box<[u8]>>;
 
@@ -44,7 +45,8 @@ impl Item for Event {
     fn detach(&mut self) {}
 }
 
-pub(crate) struct Queue<T> {
+/// A bounded queue of messages or events.
+pub struct Queue<T> {
     state: Mutex<State<T>>,
     filled: Condvar,
     taken: Condvar,
@@ -67,7 +69,7 @@ struct State<T> {
 }
 
 /// What became of an item.
-pub(crate) enum Pushed<T> {
+pub enum Pushed<T> {
     /// It is in the queue.
     Done,
     /// So many were dropped: it, or older ones in its favour.
@@ -82,14 +84,18 @@ pub(crate) enum Pushed<T> {
 
 /// What came of waiting for an item.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Popped<T> {
+pub enum Popped<T> {
+    /// The oldest.
     Item(T),
+    /// There is none now.
     Empty,
+    /// There is none, and none will come.
     Ended,
 }
 
 impl<T: Item + Clone> Queue<T> {
-    pub(crate) fn new(limits: QueueLimits, producer: Arc<dyn Notify>) -> Self {
+    /// An empty queue; `producer` is told when there is room again for which it waits.
+    pub fn new(limits: QueueLimits, producer: Arc<dyn Notify>) -> Self {
         Self {
             state: Mutex::new(State {
                 ring: Ring::new(limits),
@@ -111,7 +117,7 @@ impl<T: Item + Clone> Queue<T> {
 
     /// Adds an item that counts as `size` octets, by the queue's policy. `keep`:
     /// nothing may be dropped, rather is there no room.
-    pub(crate) fn push(&self, item: T, size: usize, keep: bool) -> Pushed<T> {
+    pub fn push(&self, item: T, size: usize, keep: bool) -> Pushed<T> {
         let mut state = self.lock();
         if state.ended {
             return Pushed::Ended;
@@ -135,7 +141,7 @@ impl<T: Item + Clone> Queue<T> {
 
     /// As [`push`](Self::push) for each, at once: until there is no `next` or one
     /// is not let in. Returns how many were dropped, and what became of the last.
-    pub(crate) fn push_all(
+    pub fn push_all(
         &self,
         next: &mut impl FnMut() -> Option<T>,
         size: impl Fn(&T) -> usize,
@@ -186,13 +192,14 @@ impl<T: Item + Clone> Queue<T> {
         (dropped, last)
     }
 
-    pub(crate) fn try_pop(&self) -> Popped<T> {
+    /// The oldest item, if there is one.
+    pub fn try_pop(&self) -> Popped<T> {
         let mut state = self.lock();
         self.take(&mut state)
     }
 
     /// Waits for an item until the deadline, or for ever.
-    pub(crate) fn pop(&self, deadline: Option<Instant>) -> Popped<T> {
+    pub fn pop(&self, deadline: Option<Instant>) -> Popped<T> {
         let mut state = self.lock();
         loop {
             match self.take(&mut state) {
@@ -222,7 +229,7 @@ impl<T: Item + Clone> Queue<T> {
     }
 
     /// Nothing is added any more; what is there can still be taken.
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         let mut state = self.lock();
         state.ended = true;
         // Whoever takes no more finds it on disk the next time.
