@@ -42,84 +42,50 @@ fn by_codec<D: codec::Decoder>(
         });
 }
 
-mod said {
-    use super::*;
-
-    #[divan::bench(args = SIZES)]
-    fn hobnail(bencher: Bencher<'_, '_>, size: usize) {
-        super::hobnail(bencher, size, Length::Said);
-    }
-
-    #[divan::bench(args = SIZES)]
-    fn async_stomp(bencher: Bencher<'_, '_>, size: usize) {
-        by_codec(
-            bencher,
-            size,
-            Length::Said,
-            async_stomp::client::ClientCodec::new,
-        );
-    }
-
-    #[divan::bench(args = SIZES)]
-    fn iridium_stomp(bencher: Bencher<'_, '_>, size: usize) {
-        by_codec(bencher, size, Length::Said, iridium_stomp::StompCodec::new);
-    }
-
-    #[divan::bench(args = SIZES)]
-    fn stomp_parser(bencher: Bencher<'_, '_>, size: usize) {
-        super::stomp_parser(bencher, size, Length::Said);
-    }
+/// Whether a head says how long the body is, as a type: each benchmark is run with both.
+trait Kind {
+    const LENGTH: Length;
 }
 
-mod unsaid {
-    use super::*;
+struct Said;
 
-    #[divan::bench(args = SIZES)]
-    fn hobnail(bencher: Bencher<'_, '_>, size: usize) {
-        super::hobnail(bencher, size, Length::Unsaid);
-    }
+struct Unsaid;
 
-    #[divan::bench(args = SIZES)]
-    fn async_stomp(bencher: Bencher<'_, '_>, size: usize) {
-        by_codec(
-            bencher,
-            size,
-            Length::Unsaid,
-            async_stomp::client::ClientCodec::new,
-        );
-    }
-
-    #[divan::bench(args = SIZES)]
-    fn iridium_stomp(bencher: Bencher<'_, '_>, size: usize) {
-        by_codec(
-            bencher,
-            size,
-            Length::Unsaid,
-            iridium_stomp::StompCodec::new,
-        );
-    }
-
-    #[divan::bench(args = SIZES)]
-    fn stomp_parser(bencher: Bencher<'_, '_>, size: usize) {
-        super::stomp_parser(bencher, size, Length::Unsaid);
-    }
-
-    /// What a search for the NULs alone takes.
-    #[divan::bench(args = SIZES)]
-    fn memchr(bencher: Bencher<'_, '_>, size: usize) {
-        let wire = frames(size, Length::Unsaid).concat();
-        bencher
-            .counter(BytesCount::new(wire.len()))
-            .bench_local(|| {
-                memchr::memchr_iter(0, black_box(&wire)).for_each(|at| {
-                    black_box(at);
-                })
-            });
-    }
+impl Kind for Said {
+    const LENGTH: Length = Length::Said;
 }
 
-fn hobnail(bencher: Bencher<'_, '_>, size: usize, length: Length) {
-    let frames = frames(size, length);
+impl Kind for Unsaid {
+    const LENGTH: Length = Length::Unsaid;
+}
+
+#[divan::bench(types = [Said, Unsaid], args = SIZES)]
+fn async_stomp<K: Kind>(bencher: Bencher<'_, '_>, size: usize) {
+    let new = async_stomp::client::ClientCodec::new;
+    by_codec(bencher, size, K::LENGTH, new);
+}
+
+#[divan::bench(types = [Said, Unsaid], args = SIZES)]
+fn iridium_stomp<K: Kind>(bencher: Bencher<'_, '_>, size: usize) {
+    by_codec(bencher, size, K::LENGTH, iridium_stomp::StompCodec::new);
+}
+
+/// What a search for the NULs alone takes.
+#[divan::bench(args = SIZES)]
+fn memchr(bencher: Bencher<'_, '_>, size: usize) {
+    let wire = frames(size, Length::Unsaid).concat();
+    bencher
+        .counter(BytesCount::new(wire.len()))
+        .bench_local(|| {
+            memchr::memchr_iter(0, black_box(&wire)).for_each(|at| {
+                black_box(at);
+            })
+        });
+}
+
+#[divan::bench(types = [Said, Unsaid], args = SIZES)]
+fn hobnail<K: Kind>(bencher: Bencher<'_, '_>, size: usize) {
+    let frames = frames(size, K::LENGTH);
     let (count, wire) = (frames.len(), Bytes::from(frames.concat()));
     bencher
         .counter(BytesCount::new(wire.len()))
@@ -136,8 +102,9 @@ fn hobnail(bencher: Bencher<'_, '_>, size: usize, length: Length) {
 }
 
 /// It takes whole frames only, each in a vector of its own.
-fn stomp_parser(bencher: Bencher<'_, '_>, size: usize, length: Length) {
-    let frames = frames(size, length);
+#[divan::bench(types = [Said, Unsaid], args = SIZES)]
+fn stomp_parser<K: Kind>(bencher: Bencher<'_, '_>, size: usize) {
+    let frames = frames(size, K::LENGTH);
     let octets: usize = frames.iter().map(Vec::len).sum();
     bencher
         .counter(BytesCount::new(octets))
