@@ -52,6 +52,8 @@ pub(super) struct Socket {
     peer: SocketAddr,
     ready: Readiness,
     octets_read: u64,
+    /// Octets that TLS has not asked for yet, once it is the one that reads.
+    ahead: Option<Ahead>,
     /// The first write error. From then on octets to write vanish, so that
     /// what the peer said before it went away is still read; reading ends with
     /// an error or EOF soon enough.
@@ -65,6 +67,7 @@ impl Socket {
             peer,
             ready,
             octets_read: 0,
+            ahead: None,
             broken: None,
         }
     }
@@ -100,10 +103,13 @@ impl Socket {
     pub(super) fn octets_read(&self) -> u64 {
         self.octets_read
     }
-}
 
-impl Read for Socket {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+    /// Whether a read would give nothing, as far as is known without trying.
+    fn is_drained(&self) -> bool {
+        !self.ready.readable && self.ahead.as_ref().is_none_or(Ahead::is_empty)
+    }
+
+    fn receive(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
             if !self.ready.readable {
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -123,6 +129,62 @@ impl Read for Socket {
                 Err(e) => return Err(e),
             }
         }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Some(mut ahead) = self.ahead.take() else {
+            return self.receive(buf);
+        };
+        let read = match ahead.is_empty() {
+            true if buf.len() >= ahead.block.len() => self.receive(buf),
+            true => ahead.fill(self).map(|()| ahead.take(buf)),
+            false => Ok(ahead.take(buf)),
+        };
+        self.ahead = Some(ahead);
+        read
+    }
+}
+
+/// TLS asks for the five octets of a record's head, then for the rest, and then
+/// for the next head: three system calls, where one brings all that there is.
+#[derive(Debug)]
+struct Ahead {
+    block: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl Ahead {
+    /// The largest record and its head (RFC 8446 §5.2).
+    const ROOM: usize = 5 + (16 << 10) + 256;
+
+    fn new() -> Self {
+        Self {
+            block: vec![0; Self::ROOM].into_boxed_slice(),
+            start: 0,
+            end: 0,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    fn fill(&mut self, socket: &mut Socket) -> io::Result<()> {
+        self.end = 0;
+        self.start = 0;
+        self.end = socket.receive(&mut self.block)?;
+        Ok(())
+    }
+
+    fn take(&mut self, buf: &mut [u8]) -> usize {
+        let octets = &self.block[self.start..self.end];
+        let n = octets.len().min(buf.len());
+        buf[..n].copy_from_slice(&octets[..n]);
+        self.start += n;
+        n
     }
 }
 
@@ -176,7 +238,8 @@ impl Stream {
         matches!(self.transport, Transport::Plain(_))
     }
 
-    pub(super) fn tls(tls: TlsStream<Socket>) -> Self {
+    pub(super) fn tls(mut tls: TlsStream<Socket>) -> Self {
+        tls.get_mut().ahead = Some(Ahead::new());
         Self {
             transport: Transport::Tls(Box::new(tls)),
         }
@@ -193,6 +256,19 @@ impl Stream {
         match &mut self.transport {
             Transport::Plain(socket) => socket,
             Transport::Tls(tls) => tls.get_mut(),
+        }
+    }
+
+    /// Whether a read would give nothing, as far as is known without trying.
+    pub(super) fn is_drained(&self) -> bool {
+        match &self.transport {
+            Transport::Plain(socket) => socket.is_drained(),
+            // What TLS has of a record that is not whole gives nothing either.
+            Transport::Tls(tls) => {
+                SHORT_IS_ALL
+                    && tls.get_ref().is_drained()
+                    && tls.buffered_read_size().is_ok_and(|octets| octets == 0)
+            }
         }
     }
 

@@ -55,7 +55,8 @@ pub(super) struct Ws {
     closing: Closing,
     /// The last read ended in `WouldBlock`, and no event came since.
     dry: bool,
-    /// A message was given out since the block was full last.
+    /// A message was given out since the block was full last, or since an event:
+    /// perhaps somebody still looks at it.
     gave: bool,
     octets_before: u64,
 }
@@ -123,6 +124,7 @@ impl Ws {
     pub(super) fn ready(&mut self, ready: Readiness) {
         self.wire.stream.socket_mut().ready(ready);
         self.dry = false;
+        self.gave = false;
     }
 
     pub(super) fn octets_read(&self) -> u64 {
@@ -167,7 +169,9 @@ impl Ws {
                 Ok(Some(Said::Ping(payload))) => self.answer_ping(payload),
                 Ok(Some(Said::Pong)) => {}
                 Ok(Some(Said::Close(frame))) => self.closed(now, frame)?,
-                Ok(None) if self.dry => return Ok(Came::Nothing),
+                Ok(None) if self.dry || self.wire.stream.is_drained() => {
+                    return Ok(Came::Nothing);
+                }
                 Ok(None) if self.gave && self.incoming.is_full() => {
                     self.gave = false;
                     return Ok(Came::Full);

@@ -187,6 +187,20 @@ fn an_end_without_close_is_a_loss() {
 }
 
 #[test]
+fn what_came_together_with_the_end_is_told_before_it() {
+    // Less than a read has room for, just as much, and more.
+    for size in [1, 4_092, 4_096, 4_100, 40_000] {
+        let (mut driver, server) = Driver::up(move |mut ws| {
+            ws.send(Message::binary(vec![b'x'; size])).unwrap();
+        });
+        server.join().unwrap();
+        assert_eq!(driver.expect_message().len(), size);
+        let e = driver.expect_down();
+        assert!(matches!(&e, LinkError::Lost(_)), "{size}: {e}");
+    }
+}
+
+#[test]
 fn a_reset_is_a_loss() {
     // Going away with octets unread resets the connection.
     let (mut driver, server) = Driver::up(|mut ws| drop(ws.get_mut().peek(&mut [0])));

@@ -249,6 +249,91 @@ fn an_end_without_close_notify_is_a_loss() {
     server.join().unwrap();
 }
 
+/// A TLS server that says what it has to say and ends; its octets leave so many at
+/// a time.
+fn saying(
+    authority: &Authority,
+    messages: Vec<Vec<u8>>,
+    at_once: usize,
+) -> (SocketAddr, JoinHandle<()>) {
+    let (cert, key) = authority.issue("127.0.0.1");
+    let identity = Identity::from_pkcs8(cert.as_bytes(), key.as_bytes()).unwrap();
+    let acceptor = TlsAcceptor::new(identity).unwrap();
+    serve(move |stream| {
+        let mut s = acceptor.accept(Pieces { stream, at_once }).unwrap();
+        let request = read_head(&mut s);
+        s.write_all(accepting(&request, "").as_bytes()).unwrap();
+        let mut ws = WebSocket::from_raw_socket(s, Role::Server, None);
+        for message in messages {
+            ws.send(Message::binary(message)).unwrap();
+        }
+    })
+}
+
+#[derive(Debug)]
+struct Pieces {
+    stream: TcpStream,
+    at_once: usize,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        self.stream.read(room)
+    }
+}
+
+impl Write for Pieces {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.stream.write(&octets[..octets.len().min(self.at_once)])
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// From a single octet to more than a record holds.
+fn of_many_sizes() -> Vec<Vec<u8>> {
+    let sizes = (1..70).chain([300, 4_000, 16_300, 16_384, 16_400, 40_000]);
+    sizes
+        .map(|size| vec![b'a' + size as u8 % 26; size])
+        .collect()
+}
+
+#[test]
+fn records_may_come_in_any_pieces() {
+    let authority = Authority::new();
+    for at_once in [1, 2, 7, 1_000, 16_500, 1 << 20] {
+        let mut messages = of_many_sizes();
+        // Octet by octet only what is small.
+        messages.retain(|message| message.len() <= 400 * at_once);
+        let (address, server) = saying(&authority, messages.clone(), at_once);
+        let mut driver = Driver::new(trusting(&format!("wss://{address}/"), &authority.root));
+        driver.expect_up();
+        for message in messages {
+            assert_eq!(driver.expect_message(), message, "{at_once} at once");
+        }
+        let e = driver.expect_down();
+        assert!(matches!(&e, LinkError::Lost(_)), "{e}");
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn what_came_together_with_the_end_is_told_before_it() {
+    let authority = Authority::new();
+    let (address, server) = saying(&authority, of_many_sizes(), 1 << 20);
+    let mut driver = Driver::new(trusting(&format!("wss://{address}/"), &authority.root));
+    driver.expect_up();
+    // All of it and the end are here before anything is read.
+    server.join().unwrap();
+    for message in of_many_sizes() {
+        assert_eq!(driver.expect_message(), message);
+    }
+    let e = driver.expect_down();
+    assert!(matches!(&e, LinkError::Lost(_)), "{e}");
+}
+
 #[test]
 fn unreadable_certificates_are_misuse() {
     let authority = Authority::new();
