@@ -30,9 +30,9 @@ pub(crate) struct Mailbox {
     /// How many posts the lane holds, for those who only look.
     waiting: AtomicUsize,
     room: Condvar,
-    /// Whether something was posted since the reactor looked last.
+    /// Whether a queue has room again since the reactor looked last.
     called: AtomicBool,
-    /// Whether the reactor would not see that by itself.
+    /// Whether the reactor sees no news by itself.
     asleep: AtomicBool,
     waker: mio::Waker,
     receipts: AtomicU64,
@@ -61,6 +61,8 @@ struct Lane {
     urgent: VecDeque<Post>,
     posts: VecDeque<Post>,
     octets: usize,
+    /// Who waits for room.
+    waiters: u32,
     /// A close was posted: nothing is published any more, and what was posted
     /// before goes to the core whether there is room or not.
     closing: bool,
@@ -99,6 +101,7 @@ impl Mailbox {
                 urgent: VecDeque::new(),
                 posts: VecDeque::new(),
                 octets: 0,
+                waiters: 0,
                 closing: false,
                 ended: false,
             }),
@@ -167,11 +170,13 @@ impl Mailbox {
             if self.is_driver() {
                 return Err(Misuse::WouldDeadlock.into());
             }
+            lane.waiters += 1;
             lane = self
                 .room
                 .wait_timeout(lane, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
+            lane.waiters -= 1;
         }
         lane.push(post);
         self.count(&lane);
@@ -250,8 +255,9 @@ impl Mailbox {
         }
         lane.octets -= octets;
         self.count(&lane);
+        let is_awaited = lane.waiters > 0;
         drop(lane);
-        if octets > 0 {
+        if octets > 0 && is_awaited {
             self.room.notify_all();
         }
     }
@@ -272,7 +278,7 @@ impl Mailbox {
     }
 
     /// Whether [`take`](Self::take) would give something.
-    pub(crate) fn is_ready(&self, fits: impl Fn(usize) -> bool) -> bool {
+    fn is_ready(&self, fits: impl Fn(usize) -> bool) -> bool {
         if self.is_empty() {
             return false;
         }
@@ -289,11 +295,16 @@ impl Mailbox {
         self.called.store(false, Ordering::SeqCst);
     }
 
-    /// From now on the reactor is to be woken. Whether it was called since it
-    /// [rose](Self::rise), and must look again.
-    pub(crate) fn doze(&self) -> bool {
+    /// From now on the reactor is to be woken; unless there is something for it
+    /// to look at already, which is then the answer. As [`is_ready`](Self::is_ready).
+    pub(crate) fn doze(&self, fits: impl Fn(usize) -> bool) -> bool {
+        // Before it looks: what is posted later wakes it.
         self.asleep.store(true, Ordering::SeqCst);
-        self.called.load(Ordering::SeqCst)
+        let news = self.called.load(Ordering::SeqCst) || self.is_ready(fits);
+        if news {
+            self.asleep.store(false, Ordering::SeqCst);
+        }
+        news
     }
 
     /// Nothing is posted any more. Returns what was there.
@@ -391,7 +402,6 @@ impl Mailbox {
     }
 
     fn wake(&self) {
-        self.called.store(true, Ordering::SeqCst);
         if self.asleep.swap(false, Ordering::SeqCst) {
             if let Err(e) = self.waker.wake() {
                 log::error!("cannot wake the reactor: {e}");
@@ -428,6 +438,7 @@ impl Acknowledger for Mailbox {
 
 impl Notify for Mailbox {
     fn notify(&self) {
+        self.called.store(true, Ordering::SeqCst);
         self.wake();
     }
 }

@@ -282,17 +282,22 @@ impl Reactor {
         self.tell_answered();
         // What has left has made room.
         let core = &self.core;
-        self.more |= self.mailbox.is_ready(|octets| core.has_room(1, octets));
-        self.more |= self.mailbox.doze();
+        self.more = self.more || self.mailbox.doze(|octets| core.has_room(1, octets));
     }
 
     fn tell_answered(&mut self) {
+        if self.answered.is_empty() {
+            return;
+        }
         for slot in self.answered.drain(..) {
             slot.tell();
         }
     }
 
     fn drain_mailbox(&mut self, now: Instant) {
+        if self.mailbox.is_empty() {
+            return;
+        }
         let mut posts = std::mem::take(&mut self.posts);
         loop {
             let core = &self.core;

@@ -125,8 +125,9 @@ impl Reactor {
             | Err(_) => {}
         }
         if let Some(slot) = self.waiters.remove(waiter.0) {
-            slot.place(result);
-            self.answered.push(slot);
+            if slot.place(result) {
+                self.answered.push(slot);
+            }
         }
     }
 
