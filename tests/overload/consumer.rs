@@ -107,6 +107,8 @@ fn as_told() {
     match env::var(ROLE).as_deref() {
         Ok("spill") => spill(),
         Ok("memory") => crate::memory::consume(),
+        Ok("pause") => crate::memory::consume_alone(Overflow::Pause),
+        Ok("fail") => crate::memory::consume_alone(Overflow::Fail),
         Ok(other) => panic!("{other}"),
         Err(_) => {}
     }

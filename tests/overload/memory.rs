@@ -11,7 +11,7 @@ use std::{
 };
 
 use hobnail::{
-    Client,
+    Client, Event,
     config::{Overflow, QueueLimits},
 };
 use hobnail_mock_broker::MockBroker;
@@ -19,7 +19,7 @@ use hobnail_tests::broker;
 
 use crate::{
     consumer::{Consumer, say, spool, url},
-    folder,
+    depth, folder,
 };
 
 /// The bound of each queue.
@@ -76,6 +76,89 @@ fn stalled_consumers_cost_their_bounds_and_nothing_more_in_a_storm_of_5000_a_sec
     );
     // Nothing that is read is held up so long that it would not come.
     consumer.ask_until("quick", |answer| answer.parse::<u32>().unwrap() == quick);
+}
+
+#[test]
+fn a_consumer_that_holds_up_its_connection_costs_its_bound_and_loses_nothing() {
+    let (broker, (_folder, spool)) = (broker(), folder());
+    let mut consumer = Consumer::start(&broker, "pause", &spool.path);
+    let (warm, _) = storm(&broker, 2000, Duration::from_secs(1));
+    consumer.ask_until("take", |taken| taken == warm.to_string());
+    let before: i64 = consumer.ask("resident").parse().unwrap();
+    let (rest, _) = storm(&broker, 5000, Duration::from_secs(4));
+    // It is as full as it can be, and nothing more is read.
+    consumer.ask_until("octets", |held| {
+        held.parse::<usize>().unwrap() > OCTETS * 9 / 10
+    });
+    let after: i64 = consumer.ask("resident").parse().unwrap();
+    let bound = (OCTETS + (1 << 20)) as i64;
+    // Without a bound it would be 10 MB.
+    assert!(
+        after - before <= bound,
+        "{before}, then {after}: more than {bound}"
+    );
+    consumer.ask_until("take", |taken| taken == (warm + rest).to_string());
+}
+
+#[test]
+fn a_consumer_that_is_given_up_costs_its_bound_and_keeps_what_it_has() {
+    let (broker, (_folder, spool)) = (broker(), folder());
+    let mut consumer = Consumer::start(&broker, "fail", &spool.path);
+    // Well within its bound, whoever is how quick.
+    let (warm, _) = storm(&broker, 500, Duration::from_secs(1));
+    consumer.ask_until("take", |taken| taken == warm.to_string());
+    let before: i64 = consumer.ask("resident").parse().unwrap();
+    let (rest, _) = storm(&broker, 5000, Duration::from_secs(4));
+    consumer.ask_until("overflowed", |has| has == "true");
+    let after: i64 = consumer.ask("resident").parse().unwrap();
+    let bound = (OCTETS + (1 << 20)) as i64;
+    assert!(
+        after - before <= bound,
+        "{before}, then {after}: more than {bound}"
+    );
+    let taken: u32 = consumer.ask("take").parse().unwrap();
+    let held = (taken - warm) as usize * BODY;
+    assert!((OCTETS / 2..OCTETS).contains(&held), "{taken} of {rest}");
+}
+
+/// The consumer: takes nothing but what it is told to.
+pub(crate) fn consume_alone(overflow: Overflow) {
+    let client = Client::builder(url()).proxy(None).connect();
+    let handle = client.expect("connects").spawn().expect("a thread");
+    let events = handle.events();
+    let limits = QueueLimits {
+        messages: 2000,
+        octets: OCTETS,
+        overflow,
+    };
+    let request = handle
+        .subscription("/topic/storm")
+        .id("alone")
+        .queue(limits);
+    let stalled = request.subscribe().expect("subscribes");
+    let (mut taken, mut overflowed) = (0, false);
+    say("ready");
+    for order in io::stdin().lines() {
+        match &*order.expect("text") {
+            "take" => {
+                while let Ok(Some(_)) = stalled.recv_timeout(Duration::from_millis(50)) {
+                    taken += 1;
+                }
+                say(taken);
+            }
+            "octets" => say(depth(&handle, "alone").octets),
+            "overflowed" => {
+                let news = std::iter::from_fn(|| events.try_recv());
+                let told = news
+                    .filter(|e| matches!(e, Event::Overflowed { .. }))
+                    .count();
+                overflowed |= told > 0;
+                say(overflowed);
+            }
+            "resident" => say(resident()),
+            other => panic!("{other}"),
+        }
+    }
 }
 
 /// The consumer: reads only what is quick.
