@@ -15,7 +15,7 @@ use crate::{
     event::Event,
     handle::{Handle, User},
     health::Health,
-    mailbox::Mailbox,
+    mailbox::{Mailbox, PACE},
     message::Message,
     metrics::Metrics,
     port::Port,
@@ -525,10 +525,6 @@ impl fmt::Debug for Client {
 
 /// How much buffered frames are gathered for one write.
 const GATHER: usize = 32 << 10;
-
-/// How long a peer that takes nothing more holds up one who publishes, before
-/// frames wait in the outbox.
-const PACE: Duration = Duration::from_millis(10);
 
 /// Messages that a caller who was quick so far may take without a look at the clock.
 const UNCLOCKED: u32 = 8;

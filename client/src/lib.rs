@@ -70,6 +70,7 @@ pub mod queue;
 mod reactor;
 pub mod region;
 mod request;
+mod run;
 mod secret;
 mod sink;
 mod slot;

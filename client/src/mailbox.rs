@@ -1,23 +1,28 @@
 //! The way from any thread to the reactor.
 
+mod lane;
+
 use std::{
     collections::VecDeque,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+use lane::Lane;
 
 use crate::{
     acknowledge::{self, Acknowledger},
     clock,
     config::Config,
-    core::{Command, Key, Replies, Waiter},
+    core::{Command, Key, Passing, Replies, Waiter},
     error::{Error, Misuse, Stage},
     frame::{self, Frame},
     post::Post,
     queue::Notify,
+    run::Run,
     sink::{Outlet, Sink},
     slot::Slot,
     thread,
@@ -27,8 +32,8 @@ use crate::{
 pub(crate) struct Mailbox {
     pub(crate) config: Arc<Config>,
     lane: Mutex<Lane>,
-    /// How many posts the lane holds, for those who only look.
-    waiting: AtomicUsize,
+    /// Whether the lane holds anything, for those who only look.
+    filled: AtomicBool,
     room: Condvar,
     /// Whether a queue has room again since the reactor looked last.
     called: AtomicBool,
@@ -56,56 +61,12 @@ pub(crate) struct Mailbox {
     spool: OnceLock<crate::spool::Spool>,
 }
 
-struct Lane {
-    /// What must not wait for room in the outbox: a connection may depend on it.
-    urgent: VecDeque<Post>,
-    posts: VecDeque<Post>,
-    octets: usize,
-    /// Who waits for room.
-    waiters: u32,
-    /// A close was posted: nothing is published any more, and what was posted
-    /// before goes to the core whether there is room or not.
-    closing: bool,
-    ended: bool,
-}
-
-impl Lane {
-    fn push(&mut self, post: Post) {
-        match &post {
-            Post::Resolved(..)
-            | Post::Token(..)
-            | Post::Region(..)
-            | Post::Headers(..)
-            | Post::Command {
-                command: Command::Metrics { .. } | Command::Health { .. },
-                ..
-            } => return self.urgent.push_back(post),
-            #[cfg(feature = "spill")]
-            Post::Spool(_) => return self.urgent.push_back(post),
-            Post::Command {
-                command: Command::Close { .. },
-                ..
-            } => self.closing = true,
-            Post::Command { .. } => {}
-        }
-        self.octets += post.frame_size();
-        self.posts.push_back(post);
-    }
-}
-
 impl Mailbox {
     pub(crate) fn new(config: Arc<Config>, waker: mio::Waker) -> Self {
         Self {
             config,
-            lane: Mutex::new(Lane {
-                urgent: VecDeque::new(),
-                posts: VecDeque::new(),
-                octets: 0,
-                waiters: 0,
-                closing: false,
-                ended: false,
-            }),
-            waiting: AtomicUsize::new(0),
+            lane: Mutex::default(),
+            filled: AtomicBool::new(false),
             room: Condvar::new(),
             called: AtomicBool::new(false),
             asleep: AtomicBool::new(true),
@@ -148,19 +109,64 @@ impl Mailbox {
 
     /// Posts once there is room, at the latest at the deadline.
     pub(crate) fn post(&self, post: Post, deadline: Instant) -> Result<(), Error> {
-        let size = post.frame_size();
-        let limits = self.config.limits;
+        let mut lane = self.room(self.lock(), post.frame_size(), deadline)?;
+        lane.push(post);
+        let closing = lane.closing;
+        self.posted(lane);
+        if closing {
+            // Those who wait for room learn that there will be none.
+            self.room.notify_all();
+        }
+        Ok(())
+    }
+
+    /// As [`post`](Self::post), for a frame that may pass: `head`, `body` and a NUL.
+    /// With `pace` it gives a slower reactor a moment before frames pile up.
+    pub(crate) fn post_frame(
+        &self,
+        frame: Passing,
+        (head, body): (&[u8], &[u8]),
+        slot: Option<&Arc<Slot>>,
+        deadline: Instant,
+        pace: bool,
+    ) -> Result<(), Error> {
+        // Much is copied before anybody is kept out.
+        let large = (frame.size > LARGE).then(|| Run::of(frame, head, body, slot));
         let mut lane = self.lock();
+        if pace {
+            lane = self.pace(lane, frame.size);
+        }
+        lane = self.room(lane, frame.size, deadline)?;
+        match large {
+            Some(run) => lane.push(Post::Run(run)),
+            None => {
+                lane.octets += frame.size;
+                if let Some(run) = lane.run(frame.size) {
+                    run.push(frame, head, body, slot);
+                }
+            }
+        }
+        self.posted(lane);
+        Ok(())
+    }
+
+    /// Waits for room for so many octets of frames.
+    fn room<'a>(
+        &'a self,
+        mut lane: MutexGuard<'a, Lane>,
+        size: usize,
+        deadline: Instant,
+    ) -> Result<MutexGuard<'a, Lane>, Error> {
+        let limit = self.config.limits.outbox;
         loop {
             if lane.ended || (lane.closing && size > 0) {
                 return Err(Error::Closed);
             }
-            if size > limits.outbox {
-                let limit = limits.outbox;
+            if size > limit {
                 return Err(Misuse::TooLarge { size, limit }.into());
             }
-            if size == 0 || lane.octets == 0 || lane.octets + size <= limits.outbox {
-                break;
+            if size == 0 || lane.octets == 0 || lane.octets + size <= limit {
+                return Ok(lane);
             }
             let left = deadline.saturating_duration_since(clock::now());
             if left.is_zero() {
@@ -170,24 +176,43 @@ impl Mailbox {
             if self.is_driver() {
                 return Err(Misuse::WouldDeadlock.into());
             }
-            lane.waiters += 1;
-            lane = self
-                .room
-                .wait_timeout(lane, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-            lane.waiters -= 1;
+            lane = self.wait(lane, left);
         }
-        lane.push(post);
+    }
+
+    /// Gives a reactor that is slower than its callers a moment, unless it stalls.
+    fn pace<'a>(&'a self, mut lane: MutexGuard<'a, Lane>, size: usize) -> MutexGuard<'a, Lane> {
+        let mut until = None;
+        while lane.octets > 0
+            && lane.octets + size > PACED
+            && !lane.stalled
+            && !lane.closing
+            && !lane.ended
+            && !self.is_driver()
+        {
+            let now = clock::now();
+            let until = *until.get_or_insert_with(|| clock::later(now, PACE));
+            let left = until.saturating_duration_since(now);
+            lane.stalled = left.is_zero();
+            if !lane.stalled {
+                lane = self.wait(lane, left);
+            }
+        }
+        lane
+    }
+
+    fn wait<'a>(&'a self, mut lane: MutexGuard<'a, Lane>, left: Duration) -> MutexGuard<'a, Lane> {
+        lane.waiting += 1;
+        let waited = self.room.wait_timeout(lane, left);
+        lane = waited.unwrap_or_else(PoisonError::into_inner).0;
+        lane.waiting -= 1;
+        lane
+    }
+
+    fn posted(&self, lane: MutexGuard<'_, Lane>) {
         self.count(&lane);
-        let closing = lane.closing;
         drop(lane);
-        if closing {
-            // Those who wait for room learn that there will be none.
-            self.room.notify_all();
-        }
         self.wake();
-        Ok(())
     }
 
     /// Posts what is not bounded: answers of helper threads, acknowledgements
@@ -198,9 +223,7 @@ impl Mailbox {
             return;
         }
         lane.push(post);
-        self.count(&lane);
-        drop(lane);
-        self.wake();
+        self.posted(lane);
     }
 
     /// A command whose answer is waited for elsewhere.
@@ -236,28 +259,56 @@ impl Mailbox {
         (Waiter(waiter), Arc::new(Slot::default()))
     }
 
-    /// Takes the oldest posts for which the core has room: for so many frames of
-    /// so many octets.
-    pub(crate) fn take(&self, posts: &mut VecDeque<Post>, fits: impl Fn(usize, usize) -> bool) {
+    /// Takes what must not wait, and if `posts` is empty the oldest other posts for
+    /// which the core has room, for so many frames of so many octets, up to a run.
+    /// The octets of a run are [done](Self::done) later.
+    pub(crate) fn take(
+        &self,
+        urgent: &mut VecDeque<Post>,
+        posts: &mut VecDeque<Post>,
+        fits: impl Fn(usize, usize) -> bool,
+    ) {
         if self.is_empty() {
             return;
         }
         let mut lane = self.lock();
-        posts.append(&mut lane.urgent);
+        urgent.append(&mut lane.urgent);
         let (mut frames, mut octets) = (0, 0);
-        while let Some(size) = lane.posts.front().map(Post::frame_size) {
-            if size > 0 && !lane.closing && !fits(frames + 1, octets + size) {
+        let mut more = posts.is_empty();
+        while let Some(post) = lane.posts.front().filter(|_| more) {
+            let size = post.frame_size();
+            if matches!(post, Post::Run(_)) {
+                more = false;
+            } else if size == 0 || lane.closing || fits(frames + 1, octets + size) {
+                frames += usize::from(size > 0);
+                octets += size;
+            } else {
                 break;
             }
-            frames += usize::from(size > 0);
-            octets += size;
             posts.extend(lane.posts.pop_front());
         }
-        lane.octets -= octets;
+        self.less(lane, octets);
+    }
+
+    /// So many octets of a run have left, or are in the outbox. What is left of it
+    /// may serve as memory.
+    pub(crate) fn done(&self, octets: usize, rest: Option<Run>) {
+        let mut lane = self.lock();
+        if lane.spare.len() < SPARE {
+            lane.spare.extend(rest.and_then(Run::recycle));
+        }
+        self.less(lane, octets);
+    }
+
+    fn less(&self, mut lane: MutexGuard<'_, Lane>, octets: usize) {
+        lane.octets = lane.octets.saturating_sub(octets);
         self.count(&lane);
-        let is_awaited = lane.waiters > 0;
+        let few = lane.octets <= PACED / 2;
+        lane.stalled &= !few;
+        // Whoever is only held up a moment is not to wake up for a few frames.
+        let tell = octets > 0 && lane.waiting > 0 && (few || lane.octets > PACED);
         drop(lane);
-        if octets > 0 && is_awaited {
+        if tell {
             self.room.notify_all();
         }
     }
@@ -269,23 +320,33 @@ impl Mailbox {
 
     /// Whether nothing waits. Who posts afterwards sends a wake-up.
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) == 0
+        !self.filled.load(Ordering::SeqCst)
+    }
+
+    /// Whether a close was posted.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.lock().closing
     }
 
     fn count(&self, lane: &Lane) {
-        let waiting = lane.urgent.len() + lane.posts.len();
-        self.waiting.store(waiting, Ordering::SeqCst);
+        let filled = !lane.is_empty();
+        if filled != self.filled.load(Ordering::Relaxed) {
+            self.filled.store(filled, Ordering::SeqCst);
+        }
     }
 
-    /// Whether [`take`](Self::take) would give something.
-    fn is_ready(&self, fits: impl Fn(usize) -> bool) -> bool {
+    /// Whether [`take`](Self::take) would give something: nothing but what is urgent
+    /// while the reactor is `busy` with what it took before.
+    fn is_ready(&self, busy: bool, fits: impl Fn(usize) -> bool) -> bool {
         if self.is_empty() {
             return false;
         }
         let lane = self.lock();
-        let front = lane.posts.front().map(Post::frame_size);
         !lane.urgent.is_empty()
-            || front.is_some_and(|octets| octets == 0 || lane.closing || fits(octets))
+            || lane.posts.front().filter(|_| !busy).is_some_and(|post| {
+                let size = post.frame_size();
+                size == 0 || lane.closing || matches!(post, Post::Run(_)) || fits(size)
+            })
     }
 
     /// The reactor looks at everything after this: no wake-up is needed before it
@@ -297,10 +358,10 @@ impl Mailbox {
 
     /// From now on the reactor is to be woken; unless there is something for it
     /// to look at already, which is then the answer. As [`is_ready`](Self::is_ready).
-    pub(crate) fn doze(&self, fits: impl Fn(usize) -> bool) -> bool {
+    pub(crate) fn doze(&self, busy: bool, fits: impl Fn(usize) -> bool) -> bool {
         // Before it looks: what is posted later wakes it.
         self.asleep.store(true, Ordering::SeqCst);
-        let news = self.called.load(Ordering::SeqCst) || self.is_ready(fits);
+        let news = self.called.load(Ordering::SeqCst) || self.is_ready(busy, fits);
         if news {
             self.asleep.store(false, Ordering::SeqCst);
         }
@@ -313,6 +374,7 @@ impl Mailbox {
         lane.ended = true;
         let mut posts = std::mem::take(&mut lane.posts);
         posts.append(&mut lane.urgent);
+        lane.octets = 0;
         self.count(&lane);
         drop(lane);
         self.room.notify_all();
@@ -402,7 +464,8 @@ impl Mailbox {
     }
 
     fn wake(&self) {
-        if self.asleep.swap(false, Ordering::SeqCst) {
+        // It mostly is not, and that is told quickly.
+        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
             if let Err(e) = self.waker.wake() {
                 log::error!("cannot wake the reactor: {e}");
             }
@@ -413,6 +476,16 @@ impl Mailbox {
         self.lane.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How long a peer that takes nothing more holds up one who publishes, before
+/// frames pile up.
+pub(crate) const PACE: Duration = Duration::from_millis(10);
+/// Callers are held up a moment when so many octets of frames wait for the reactor.
+const PACED: usize = 256 << 10;
+/// A frame that is larger gets memory of its own.
+const LARGE: usize = 8 << 10;
+/// Runs whose memory is kept for others.
+const SPARE: usize = 4;
 
 impl Acknowledger for Mailbox {
     fn acknowledge(

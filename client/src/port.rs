@@ -25,6 +25,15 @@ pub(crate) enum Port<'a> {
     Handle(&'a Handle),
 }
 
+/// How a frame is to leave.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leave {
+    /// A slower peer may hold the caller up.
+    pub(crate) wait: bool,
+    /// Later will do, with others.
+    pub(crate) buffered: bool,
+}
+
 impl Port<'_> {
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
         match self {
@@ -144,42 +153,34 @@ impl Port<'_> {
         }
     }
 
-    /// Lets a frame leave at once if nothing is before it and nothing keeps it
-    /// back: `head`, `body` and a NUL. Else it is to be posted.
+    /// Takes the short way with a frame: `head`, `body` and a NUL. False if that is
+    /// closed to it, so that it is to be posted; without `wait` nothing is waited for.
     pub(crate) fn pass(
         &mut self,
         now: Instant,
-        frame: &Passing,
-        head: &[u8],
-        body: &[u8],
+        frame: Passing,
+        parts: (&[u8], &[u8]),
         slot: Option<&Arc<Slot>>,
-    ) -> bool {
+        leave: Leave,
+    ) -> Result<bool, Error> {
+        let (head, body) = parts;
         match self {
-            Self::Client(client) => client.pass(now, frame, head, body, slot),
-            Self::Handle(_) => false,
-        }
-    }
-
-    /// Waits a moment if nothing but a full socket keeps a frame from
-    /// [passing](Self::pass). Whether that is worth another try.
-    pub(crate) fn pace(&mut self, frame: &Passing) -> Result<bool, Error> {
-        match self {
-            Self::Client(client) => client.pace(frame),
-            Self::Handle(_) => Ok(false),
-        }
-    }
-
-    /// A frame of `size` octets has [passed](Self::pass); `buffered`: it need not
-    /// be written at once.
-    pub(crate) fn passed(
-        &mut self,
-        now: Instant,
-        size: usize,
-        buffered: bool,
-    ) -> Result<(), Error> {
-        match self {
-            Self::Client(client) => client.passed(now, size, buffered),
-            Self::Handle(_) => Ok(()),
+            Self::Client(client) => {
+                let mut passed = client.pass(now, &frame, head, body, slot);
+                if !passed && leave.wait && client.pace(&frame)? {
+                    passed = client.pass(clock::now(), &frame, head, body, slot);
+                }
+                if passed {
+                    client.passed(now, frame.size, leave.buffered)?;
+                }
+                Ok(passed)
+            }
+            Self::Handle(handle) => {
+                let until = if leave.wait { frame.deadline } else { now };
+                let mailbox = handle.mailbox();
+                mailbox.post_frame(frame, parts, slot, until, leave.wait)?;
+                Ok(true)
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use crate::{
     config::Endpoint,
     core::{Command, Key, Ticket},
     error::{AuthError, RegionError},
+    run::Run,
     sink::Sink,
     slot::Slot,
 };
@@ -19,6 +20,8 @@ pub(crate) enum Post {
         slot: Option<Arc<Slot>>,
         sink: Option<(Key, Sink)>,
     },
+    /// Frames that may pass.
+    Run(Run),
     /// A helper thread has resolved a name.
     Resolved(Ticket, Result<Vec<SocketAddr>, String>),
     /// A helper thread has a token.
@@ -58,6 +61,7 @@ impl Post {
                 command: Command::Publish(outgoing),
                 ..
             } => outgoing.octets.len(),
+            Self::Run(run) => run.len(),
             Self::Command { .. }
             | Self::Resolved(..)
             | Self::Token(..)

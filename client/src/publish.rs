@@ -25,7 +25,7 @@ use crate::{
     frame::{self, EncodeError, Encoder, Version},
     handle::User,
     mailbox::Mailbox,
-    port::{GRACE, Port},
+    port::{GRACE, Leave, Port},
     post::Post,
     slot::Slot,
 };
@@ -229,15 +229,15 @@ impl<'a> Publish<'a> {
         };
         let slot = asked.as_ref().map(|(_, (_, slot))| slot);
         let plain = !self.replay && self.transaction.is_none() && self.replies.is_none();
-        let mut passed = plain && self.port.pass(now, &frame, &head, &self.body, slot);
-        if plain && !passed && wait && self.port.pace(&frame)? {
-            passed = self
-                .port
-                .pass(clock::now(), &frame, &head, &self.body, slot);
-        }
-        if passed {
+        let (parts, leave) = (
+            (&head[..], &self.body[..]),
+            Leave {
+                wait,
+                buffered: self.buffered,
+            },
+        );
+        if plain && self.port.pass(now, frame, parts, slot, leave)? {
             memory::give_back(head);
-            self.port.passed(now, frame.size, self.buffered)?;
         } else {
             let octets = memory::frame(&[&head, &self.body, b"\0"]);
             memory::give_back(head);
@@ -258,15 +258,10 @@ impl<'a> Publish<'a> {
         slot: Option<&Arc<Slot>>,
     ) -> Result<(), Error> {
         let publish = Command::Publish(Outgoing {
-            octets,
-            needs: frame.needs,
-            receipt: frame.receipt.map(|(id, _)| id),
-            waiter: frame.receipt.map_or(Waiter::NONE, |(_, waiter)| waiter),
-            deadline: frame.deadline,
             replay: self.replay && self.transaction.is_none(),
-            epoch: None,
             transaction: self.transaction.map(|id| (id, TransactionStep::Within)),
             replies: self.replies.clone(),
+            ..Outgoing::of(frame, octets)
         });
         let now = self.port.make_room(now, until, frame.size)?;
         match slot {

@@ -14,12 +14,12 @@ use crate::spool::News;
 use crate::{
     clock,
     config::{Config, Overflow, QueueLimits},
-    core::{Command, Core, Input, Passing, Phase, Ticket, Waiter},
+    core::{Command, Core, Input, Phase, Ticket, Waiter},
     delivery::Delivery,
     error::{Error, LinkError},
     event::Event,
     ledger::Ledger,
-    mailbox::Mailbox,
+    mailbox::{Mailbox, PACE},
     net::{Link, LinkEvent, Readiness, Tls, Upgraded, check_headers},
     offload::{Offload, remembered},
     post::Post,
@@ -28,6 +28,7 @@ use crate::{
 };
 
 mod outputs;
+mod posts;
 
 const WAKE: Token = Token(0);
 const LINK: Token = Token(1);
@@ -53,7 +54,10 @@ pub(crate) struct Reactor {
     waiting: usize,
     mailbox: Arc<Mailbox>,
     /// What was taken from the mailbox and not looked at yet.
+    /// Only a run may have to wait here.
     posts: VecDeque<Post>,
+    /// Since when nothing but a full socket keeps that run from going on.
+    held: Option<Instant>,
     offload: Offload,
     waiters: Ledger<Arc<Slot>>,
     /// Those who wait here are told together, once all are answered: each would
@@ -102,6 +106,7 @@ impl Reactor {
             waiting: 0,
             mailbox,
             posts: VecDeque::new(),
+            held: None,
             offload: Offload::default(),
             waiters: Ledger::default(),
             answered: Vec::new(),
@@ -154,53 +159,6 @@ impl Reactor {
         self.more = true;
     }
 
-    /// Writes a frame at once, in three parts: `head`, `body` and a NUL. False if
-    /// something is before it or keeps it back: then nothing has happened.
-    pub(crate) fn pass(
-        &mut self,
-        now: Instant,
-        frame: &Passing,
-        head: &[u8],
-        body: &[u8],
-        slot: Option<&Arc<Slot>>,
-    ) -> bool {
-        let Some((_, link)) = &mut self.link else {
-            return false;
-        };
-        let free = link.wants_frame() && self.mailbox.is_empty();
-        if !free || !self.core.passes(now, frame) {
-            return false;
-        }
-        self.core.pass(now, frame);
-        if let (Some((_, waiter)), Some(slot)) = (frame.receipt, slot) {
-            self.waiters.insert(waiter.0, Arc::clone(slot));
-        }
-        link.pass(head, body);
-        self.passed = true;
-        true
-    }
-
-    /// Whether nothing but a full socket keeps a frame from [passing](Self::pass).
-    pub(crate) fn is_full(&self, now: Instant, frame: &Passing) -> bool {
-        let link = self.link.as_ref();
-        link.is_some_and(|(_, link)| !link.wants_frame())
-            && self.mailbox.is_empty()
-            && self.core.passes(now, frame)
-    }
-
-    /// Writes what has [passed](Self::pass), as far as the socket takes it.
-    pub(crate) fn flush(&mut self) {
-        if !std::mem::take(&mut self.passed) {
-            return;
-        }
-        if let Some((_, link)) = &mut self.link {
-            if let Err(e) = link.flush() {
-                log::debug!("writing failed: {e}");
-                self.more = true;
-            }
-        }
-    }
-
     /// Whether it has not turned for so long that the session might suffer.
     pub(crate) fn is_overdue(&self) -> bool {
         self.was_overdue(clock::now())
@@ -219,10 +177,9 @@ impl Reactor {
             .link
             .as_ref()
             .and_then(|(_, link)| link.next_deadline());
-        match (self.core.next_deadline(), link) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let held = self.held.map(|since| since + PACE);
+        let next = [self.core.next_deadline(), link, held];
+        next.into_iter().flatten().min()
     }
 
     #[cfg(unix)]
@@ -282,7 +239,9 @@ impl Reactor {
         self.tell_answered();
         // What has left has made room.
         let core = &self.core;
-        self.more = self.more || self.mailbox.doze(|octets| core.has_room(1, octets));
+        let fits = |octets| core.has_room(1, octets);
+        self.more =
+            self.more || self.goes_on(now) || self.mailbox.doze(!self.posts.is_empty(), fits);
     }
 
     fn tell_answered(&mut self) {
@@ -292,26 +251,6 @@ impl Reactor {
         for slot in self.answered.drain(..) {
             slot.tell();
         }
-    }
-
-    fn drain_mailbox(&mut self, now: Instant) {
-        if self.mailbox.is_empty() {
-            return;
-        }
-        let mut posts = std::mem::take(&mut self.posts);
-        loop {
-            let core = &self.core;
-            self.mailbox
-                .take(&mut posts, |frames, octets| core.has_room(frames, octets));
-            if posts.is_empty() {
-                break;
-            }
-            for post in posts.drain(..) {
-                self.take_post(now, post);
-            }
-        }
-        // Empty, but with the memory that it had.
-        self.posts = posts;
     }
 
     fn take_post(&mut self, now: Instant, post: Post) {
@@ -335,6 +274,8 @@ impl Reactor {
                 }
                 self.feed(now, Input::Command(command));
             }
+            // Taken elsewhere, frame by frame.
+            Post::Run(_) => {}
             Post::Resolved(ticket, answer) => {
                 if let Some((open, link)) = &mut self.link {
                     if *open == ticket {
@@ -433,6 +374,7 @@ impl Reactor {
         // What was still leaving has kept back what comes after it; once it has
         // left, no event tells of a socket that is writable all the time.
         while self.write_run(now) {}
+        self.passed = false;
         self.drain(now);
     }
 
@@ -524,17 +466,6 @@ impl Reactor {
         self.events.end();
         self.refuse_posts();
         self.delivery.end();
-    }
-
-    fn refuse_posts(&self) {
-        for post in self.mailbox.end() {
-            if let Post::Command {
-                slot: Some(slot), ..
-            } = post
-            {
-                slot.put(Err(Error::Closed));
-            }
-        }
     }
 }
 

@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["core", "net", "queue"],
     &["acknowledge", "slot"],
     &["message"],
-    &["sink", "spool"],
+    &["run", "sink", "spool"],
     &["post"],
     &["mailbox"],
     &["delivery", "offload"],

@@ -3,8 +3,10 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::{
-    Core, Link, Phase, Waiter,
+    Core, Link, Outgoing, Phase, Waiter,
     operations::{Kind, Operation, ReceiptId},
     timers::Timer,
 };
@@ -22,6 +24,23 @@ pub struct Passing {
     pub deadline: Instant,
     /// The receipt id that it carries, and who waits for the RECEIPT.
     pub receipt: Option<(ReceiptId, Waiter)>,
+}
+
+impl Outgoing {
+    /// The same frame on the long way.
+    pub(crate) fn of(frame: &Passing, octets: Bytes) -> Self {
+        Self {
+            octets,
+            needs: frame.needs,
+            receipt: frame.receipt.map(|(id, _)| id),
+            waiter: frame.receipt.map_or(Waiter::NONE, |(_, waiter)| waiter),
+            deadline: frame.deadline,
+            replay: false,
+            epoch: None,
+            transaction: None,
+            replies: None,
+        }
+    }
 }
 
 impl Core {
