@@ -260,6 +260,7 @@ impl Client {
     pub fn spawn(mut self) -> Result<Handle, Error> {
         let handle = self.handle();
         self.user = None;
+        self.reactor.go_away();
         self.mailbox().release();
         std::thread::Builder::new()
             .name("hobnail".into())

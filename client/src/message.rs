@@ -39,19 +39,19 @@ impl Message {
     /// The `destination` header; empty if the broker sent none.
     #[must_use]
     pub fn destination(&self) -> Cow<'_, str> {
-        self.header("destination").unwrap_or_default()
+        self.frame.destination().unwrap_or_default()
     }
 
     /// The `message-id` header; empty if the broker sent none.
     #[must_use]
     pub fn message_id(&self) -> Cow<'_, str> {
-        self.header("message-id").unwrap_or_default()
+        self.frame.message_id().unwrap_or_default()
     }
 
     /// The `subscription` header: the id of the subscription it is for.
     #[must_use]
     pub fn subscription(&self) -> Cow<'_, str> {
-        self.header("subscription").unwrap_or_default()
+        self.frame.subscription().unwrap_or_default()
     }
 
     /// The first header of this name, unescaped.

@@ -37,6 +37,8 @@ const LINK: Token = Token(1);
 const RUN: usize = 1024;
 /// Octets of messages that are handed on together, but for the last of them.
 const BATCH: usize = 64 << 10;
+/// The same if other threads take them: each wake-up costs as much as they do.
+const BATCH_AWAY: usize = 256 << 10;
 
 /// How long a driven client may go on with what it has before it must turn.
 const OVERDUE: Duration = Duration::from_millis(10);
@@ -66,6 +68,8 @@ pub(crate) struct Reactor {
     delivery: Delivery,
     /// Octets of messages that the core has taken and nobody was handed yet.
     gathered: usize,
+    /// How many of them are handed on together.
+    batch: usize,
     events: Arc<Queue<Event>>,
     /// The last turn left work behind: the next one does not wait.
     more: bool,
@@ -112,6 +116,7 @@ impl Reactor {
             answered: Vec::new(),
             delivery,
             gathered: 0,
+            batch: BATCH,
             events: Arc::new(events),
             more: false,
             passed: false,
@@ -130,6 +135,11 @@ impl Reactor {
 
     pub(crate) fn phase(&self) -> Phase {
         self.core.phase()
+    }
+
+    /// From now on other threads take the messages.
+    pub(crate) fn go_away(&mut self) {
+        self.batch = BATCH_AWAY;
     }
 
     #[cfg(test)]
@@ -320,7 +330,7 @@ impl Reactor {
                 LinkEvent::Message(piece) => {
                     self.gathered += piece.octets().len();
                     self.core.handle(now, Input::Message(piece));
-                    if self.gathered >= BATCH || !self.core.is_quiet() {
+                    if self.gathered >= self.batch || !self.core.is_quiet() {
                         self.check_suspended(now);
                         self.drain(now);
                     }
@@ -335,6 +345,7 @@ impl Reactor {
                     self.offload.resolve(&self.mailbox, ticket, host, port);
                 }
                 LinkEvent::Idle => return self.hear(now, !may_read),
+                LinkEvent::Full if self.gathered > 0 && self.batch > BATCH => {}
                 // Once what was read has been taken away.
                 LinkEvent::Full => break,
                 LinkEvent::Down(error) => {

@@ -75,7 +75,17 @@ fn read(ws: &mut WebSocket<TcpStream>, octets: usize) {
 
 #[test]
 fn a_fragmented_message_is_copied_once_more_at_most() {
-    for every in [1 << 10, 16 << 10, 100_000] {
+    for every in [
+        1 << 10,
+        16 << 10,
+        40_000,
+        60_000,
+        65_536,
+        66_000,
+        100_000,
+        131_072,
+        SIZE,
+    ] {
         let broker = cut(act::frag_every(every));
         let (ours, theirs) = (ours(&broker), theirs(&broker));
         assert!(ours <= theirs + ONCE, "{every}: {ours}, {theirs}");
@@ -84,7 +94,18 @@ fn a_fragmented_message_is_copied_once_more_at_most() {
 
 #[test]
 fn a_frame_split_over_messages_is_copied_once_more_at_most() {
-    for every in [1 << 10, 2 << 10, 8 << 10] {
+    for every in [
+        1 << 10,
+        2 << 10,
+        8 << 10,
+        20_000,
+        40_000,
+        60_000,
+        65_536,
+        66_000,
+        100_000,
+        131_072,
+    ] {
         let broker = cut(act::split_every(every));
         let (ours, theirs) = (ours(&broker), theirs(&broker));
         assert!(ours <= theirs + ONCE, "{every}: {ours}, {theirs}");

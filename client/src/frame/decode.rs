@@ -184,7 +184,8 @@ impl Decoder {
     /// Moves octets from `input` to `tail` until the frame there is whole, and
     /// none of what follows it.
     fn join(&mut self) -> Result<Option<Frame>, Fault> {
-        while !self.input.octets().is_empty() {
+        let mut whole = None;
+        while whole.is_none() && !self.input.octets().is_empty() {
             let have = self.tail.len();
             let input = self.input.octets();
             let more = self.scan.wanted(have, input, &self.limits);
@@ -199,12 +200,14 @@ impl Decoder {
             if let Some(end) = end {
                 let mut octets = mem::take(&mut self.tail);
                 octets.truncate(end + 1);
-                return Ok(Some(self.finish(octets.freeze().into())));
+                whole = Some(self.finish(octets.freeze().into()));
             }
         }
-        // Though empty, it would keep its block from being read into again.
-        self.input = Piece::new();
-        Ok(None)
+        if self.input.octets().is_empty() {
+            // It would keep its block from being read into again.
+            self.input = Piece::new();
+        }
+        Ok(whole)
     }
 
     fn finish(&mut self, piece: Piece) -> Frame {

@@ -105,10 +105,15 @@ impl Escapes {
     ///
     /// The block went through [`check`](Self::check), so that an escape that is
     /// unknown here cannot be met; it would be kept as it is.
+    #[inline]
     pub(super) fn unescape(self, text: &str) -> Cow<'_, str> {
         if self == Self::None {
             return Cow::Borrowed(text);
         }
+        self.unescape_some(text)
+    }
+
+    fn unescape_some(self, text: &str) -> Cow<'_, str> {
         let Some(first) = memchr(b'\\', text.as_bytes()) else {
             return Cow::Borrowed(text);
         };

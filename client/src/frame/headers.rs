@@ -44,7 +44,6 @@ impl Frame {
     /// Names are case-sensitive (STOMP 1.2 §STOMP Frames) and compared after
     /// unescaping. Borrowed unless the value holds an escape.
     #[must_use]
-    #[inline]
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         let value = match self.noted(name.as_bytes()) {
             Some(place) => self.piece.str(place),
@@ -69,17 +68,42 @@ impl Frame {
         }
     }
 
+    /// As [`header`](Self::header).
+    #[inline]
+    pub(crate) fn destination(&self) -> Option<Cow<'_, str>> {
+        self.value(self.layout.destination, "destination")
+    }
+
+    /// As [`header`](Self::header).
+    #[inline]
+    pub(crate) fn message_id(&self) -> Option<Cow<'_, str>> {
+        self.value(self.layout.message_id, "message-id")
+    }
+
+    /// As [`header`](Self::header).
+    #[inline]
+    pub(crate) fn subscription(&self) -> Option<Cow<'_, str>> {
+        self.value(self.layout.subscription, "subscription")
+    }
+
+    /// What was noted needs no look at the name.
+    #[inline]
+    fn value(&self, value: Value, name: &str) -> Option<Cow<'_, str>> {
+        match value.place() {
+            Some(place) => Some(self.layout.escapes.unescape(self.piece.str(place))),
+            None => self.header(name),
+        }
+    }
+
     /// Where the value of a header is, if that was noted.
     #[inline]
     fn noted(&self, name: &[u8]) -> Option<Range<usize>> {
-        let Value { at, length } = match name {
-            b"subscription" => self.layout.subscription,
-            b"destination" => self.layout.destination,
-            b"message-id" => self.layout.message_id,
-            _ => return None,
-        };
-        let at = usize::from(at);
-        (at != 0).then(|| at..at + usize::from(length))
+        match name {
+            b"subscription" => self.layout.subscription.place(),
+            b"destination" => self.layout.destination.place(),
+            b"message-id" => self.layout.message_id.place(),
+            _ => None,
+        }
     }
 
     fn search(&self, name: &[u8]) -> Option<&[u8]> {

@@ -43,7 +43,7 @@ pub use headers::Headers;
 pub use mask::is_secret;
 pub use piece::Piece;
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use bytes::Bytes;
 
@@ -150,6 +150,14 @@ struct Layout {
 struct Value {
     at: u16,
     length: u16,
+}
+
+impl Value {
+    #[inline]
+    fn place(self) -> Option<Range<usize>> {
+        let at = usize::from(self.at);
+        (at != 0).then(|| at..at + usize::from(self.length))
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ use tungstenite::Utf8Bytes;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece(Octets);
 
+/// With a tag of one octet the rest would be moved in odd portions, which
+/// processors are slow at.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[repr(usize)]
 enum Octets {
     Text(Utf8Bytes),
     Any(Bytes),

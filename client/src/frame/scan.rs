@@ -231,30 +231,26 @@ impl Scan {
         }
         self.count += 1;
         // The names that most messages have need no search for the colon.
-        let (known, name) = match line {
+        let layout = &mut self.layout;
+        match line {
             [b's', ..] if line.starts_with(b"subscription:") => {
-                (&mut self.layout.subscription, "subscription:")
+                layout.subscription.note(at, line, b"subscription:".len());
             }
             [b'd', ..] if line.starts_with(b"destination:") => {
-                (&mut self.layout.destination, "destination:")
+                layout.destination.note(at, line, b"destination:".len());
             }
             [b'm', ..] if line.starts_with(b"message-id:") => {
-                (&mut self.layout.message_id, "message-id:")
+                layout.message_id.note(at, line, b"message-id:".len());
             }
             [b'c', ..] if line.starts_with(b"content-length:") => {
-                return self.take_length(line, at, limits);
+                self.take_length(line, at, limits)?;
             }
-            [b'c', ..] if line.starts_with(b"content-type:") => return Ok(()),
-            [b't', ..] if line.starts_with(b"timestamp:") => return Ok(()),
-            [b'p', ..] if line.starts_with(b"priority:") => return Ok(()),
+            [b'c', ..] if line.starts_with(b"content-type:") => {}
+            [b't', ..] if line.starts_with(b"timestamp:") => {}
+            [b'p', ..] if line.starts_with(b"priority:") => {}
             [b':', ..] => return Err(fault(DecodeErrorKind::EmptyHeaderName, at)),
-            _ if memchr(b':', line).is_some() => return Ok(()),
+            _ if memchr(b':', line).is_some() => {}
             _ => return Err(fault(DecodeErrorKind::HeaderWithoutColon, at)),
-        };
-        let place = (at + name.len()).try_into();
-        let length = (line.len() - name.len()).try_into();
-        if let (0, Ok(at), Ok(length)) = (known.at, place, length) {
-            *known = Value { at, length };
         }
         Ok(())
     }
@@ -309,6 +305,20 @@ impl Scan {
     }
 }
 
+impl Value {
+    /// Of repeated headers the first counts. A line begins at `at`, its value
+    /// after the name.
+    #[inline]
+    fn note(&mut self, at: usize, line: &[u8], name: usize) {
+        if self.at == 0 {
+            let place = (at + name).try_into();
+            if let (Ok(at), Ok(length)) = (place, (line.len() - name).try_into()) {
+                *self = Self { at, length };
+            }
+        }
+    }
+}
+
 fn check_text(head: &[u8]) -> Result<(), Fault> {
     if !head.is_ascii() {
         str::from_utf8(head).map_err(|e| fault(DecodeErrorKind::NotUtf8, e.valid_up_to()))?;
@@ -348,17 +358,16 @@ fn too_large(what: Limit, limit: usize) -> Fault {
 /// Which octets of a block are not above LF, as bits.
 #[inline]
 fn up_to_line_feed(block: &[u8; BLOCK]) -> u64 {
-    let words: [u64; BLOCK / WORD] = std::array::from_fn(|nth| {
-        let word = block[nth * WORD..].first_chunk();
-        word.map_or(0, |word| u64::from_le_bytes(*word))
-    });
     let mut bits = 0;
-    for (nth, word) in words.into_iter().enumerate() {
+    for word in block.chunks_exact(WORD) {
+        let word = word
+            .first_chunk()
+            .map_or(0, |word| u64::from_le_bytes(*word));
         // The top bit of each octet that is above.
         let above = ((word & !TOP) + EACH * u64::from(0x7F - b'\n')) | word;
-        // Those of the others, side by side.
-        let low = ((!above & TOP) >> 7).wrapping_mul(GATHER) >> 56;
-        bits |= low << (WORD * nth);
+        // Those of the others, side by side at the top.
+        let low = ((!above & TOP) >> 7).wrapping_mul(GATHER) & HIGHEST;
+        bits = bits >> WORD | low;
     }
     bits
 }
@@ -377,6 +386,7 @@ const EACH: u64 = 0x0101_0101_0101_0101;
 const TOP: u64 = EACH * 0x80;
 /// Brings the lowest bits of eight octets together in the highest octet.
 const GATHER: u64 = 0x0102_0408_1020_4080;
+const HIGHEST: u64 = 0xFF << (u64::BITS - 8);
 
 /// Offsets are within the limit on a frame, which fits.
 fn offset(at: usize) -> u32 {

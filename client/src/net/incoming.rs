@@ -48,8 +48,13 @@ pub(super) struct Incoming {
     filled: bool,
     /// A message that goes on, and whether it is text.
     joined: Option<(Data, BytesMut)>,
+    /// How much of a fragment is still to come, and whether it is the last: a
+    /// large one is joined as it comes, so that it need not wait in the block.
+    rest: Option<(usize, bool)>,
     /// The largest message.
     limit: usize,
+    /// A text that was none, to be told.
+    not_text: Option<Utf8Error>,
 }
 
 /// The head of a frame.
@@ -79,7 +84,9 @@ impl Incoming {
             room: LEAST_ROOM,
             filled: false,
             joined: None,
+            rest: None,
             limit,
+            not_text: None,
         }
     }
 
@@ -109,32 +116,120 @@ impl Incoming {
         Ok(read)
     }
 
+    /// The next message if it has come whole, in one frame: what most are.
+    /// Whatever else there is comes out of [`next`](Self::next).
+    #[inline]
+    pub(super) fn message(&mut self) -> Option<Piece> {
+        let (first, start, length) = match self.block[..self.have] {
+            [first, length @ 0..126, ..] => (first, 2, usize::from(length)),
+            [first, 126, high, low, ..] => (first, 4, u16::from_be_bytes([high, low]).into()),
+            _ => return None,
+        };
+        let end = start + length;
+        let is_one = matches!(first, TEXT | BINARY) && length > 0 && self.joined.is_none();
+        if !is_one || end > self.have || length > self.limit {
+            return None;
+        }
+        let octets = self.cut(start, end).freeze();
+        if first == BINARY {
+            return Some(octets.into());
+        }
+        let text = Piece::text(octets);
+        text.map_err(|e| self.not_text = Some(e)).ok()
+    }
+
+    fn skip(&mut self, octets: usize) {
+        self.have -= octets;
+        bytes::Buf::advance(&mut self.block, octets);
+    }
+
+    /// Takes a frame's payload out of the block.
+    #[inline]
+    fn cut(&mut self, start: usize, end: usize) -> BytesMut {
+        self.have -= end;
+        let mut payload = self.block.split_to(end);
+        bytes::Buf::advance(&mut payload, start);
+        payload
+    }
+
     /// The next thing that has come whole; `None` until more is read.
     pub(super) fn next(&mut self) -> Result<Option<Said>, Error> {
+        if let Some(e) = self.not_text.take() {
+            return Err(not_text(e));
+        }
         loop {
-            let Some(head) = head(&self.block[..self.have], self.limit)? else {
-                return Ok(None);
+            let message = if self.rest.is_some() {
+                self.go_on()?
+            } else {
+                let Some(head) = head(&self.block[..self.have], self.limit)? else {
+                    return Ok(None);
+                };
+                check(&head)?;
+                let is_whole = head.end <= self.have;
+                match head.opcode {
+                    OpCode::Control(_) if !is_whole => return Ok(None),
+                    OpCode::Control(control) => {
+                        let payload = self.cut(head.start, head.end);
+                        return control_frame(control, payload).map(Some);
+                    }
+                    OpCode::Data(data) if head.last && self.joined.is_none() => {
+                        check_order(data, None)?;
+                        if !is_whole {
+                            return Ok(None);
+                        }
+                        let payload = self.cut(head.start, head.end);
+                        Some(finish(data, payload)?)
+                    }
+                    OpCode::Data(data) => {
+                        self.begin(data, &head)?;
+                        self.go_on()?
+                    }
+                }
             };
-            check(&head)?;
-            if head.end > self.have {
-                return Ok(None);
-            }
-            self.have -= head.end;
-            let payload = self.block.split_to(head.end);
-            let said = match head.opcode {
-                OpCode::Control(control) => Some(control_frame(control, payload, head.start)?),
-                OpCode::Data(data) => self
-                    .data_frame(data, head.last, payload, head.start)?
-                    .map(Said::Message),
-            };
-            if said.is_some() {
-                return Ok(said);
+            match message {
+                Some(message) => return Ok(Some(Said::Message(message))),
+                None if self.rest.is_some() => return Ok(None),
+                None => {}
             }
         }
     }
 
+    /// Begins with a fragment.
+    fn begin(&mut self, data: Data, head: &Head) -> Result<(), Error> {
+        let length = head.end - head.start;
+        check_order(data, self.joined.as_ref().map(|(data, _)| *data))?;
+        let (_, joined) = self
+            .joined
+            .get_or_insert_with(|| (data, BytesMut::with_capacity(length.min(TRUSTED))));
+        check_size(joined.len().saturating_add(length), self.limit)?;
+        self.skip(head.start);
+        self.rest = Some((length, head.last));
+        Ok(())
+    }
+
+    /// Joins what has come of a fragment. The message if that was the last of it;
+    /// nothing is left of a fragment that is whole.
+    fn go_on(&mut self) -> Result<Option<Piece>, Error> {
+        let Some(((_, joined), (rest, last))) = self.joined.as_mut().zip(self.rest) else {
+            return Ok(None);
+        };
+        let here = rest.min(self.have);
+        joined.extend_from_slice(&self.block[..here]);
+        self.skip(here);
+        if here < rest {
+            self.rest = Some((rest - here, last));
+            return Ok(None);
+        }
+        self.rest = None;
+        let whole = self.joined.take_if(|_| last);
+        whole.map(|(data, octets)| finish(data, octets)).transpose()
+    }
+
     /// Where the frame under way ends, if that is known.
     fn frame_end(&self) -> Option<usize> {
+        if self.rest.is_some() {
+            return None;
+        }
         let head = head(&self.block[..self.have], self.limit).ok()??;
         Some(head.end)
     }
@@ -151,43 +246,27 @@ impl Incoming {
         self.block.reserve(room);
         self.block.resize(self.have + room, 0);
     }
+}
 
-    fn data_frame(
-        &mut self,
-        data: Data,
-        last: bool,
-        mut frame: BytesMut,
-        start: usize,
-    ) -> Result<Option<Piece>, Error> {
-        let (data, octets) = match (data, self.joined.take()) {
-            (Data::Continue, None) => return Err(ProtocolError::UnexpectedContinueFrame.into()),
-            (Data::Continue, Some((data, mut joined))) => {
-                let payload = &frame[start..];
-                check_size(joined.len().saturating_add(payload.len()), self.limit)?;
-                joined.extend_from_slice(payload);
-                (data, joined)
-            }
-            (data, Some(_)) => return Err(ProtocolError::ExpectedFragment(data).into()),
-            (data, None) if last => {
-                bytes::Buf::advance(&mut frame, start);
-                (data, frame)
-            }
-            (data, None) => (data, BytesMut::from(&frame[start..])),
-        };
-        if !last {
-            self.joined = Some((data, octets));
-            return Ok(None);
-        }
-        let octets = octets.freeze();
-        Ok(Some(match data {
-            Data::Text => Piece::text(octets).map_err(not_text)?,
-            Data::Binary | Data::Continue | Data::Reserved(_) => octets.into(),
-        }))
+/// A message whose octets are all there.
+fn finish(data: Data, octets: BytesMut) -> Result<Piece, Error> {
+    let octets = octets.freeze();
+    match data {
+        Data::Text => Piece::text(octets).map_err(not_text),
+        Data::Binary | Data::Continue | Data::Reserved(_) => Ok(octets.into()),
     }
 }
 
-fn control_frame(control: Control, mut frame: BytesMut, start: usize) -> Result<Said, Error> {
-    bytes::Buf::advance(&mut frame, start);
+/// Only a message that has begun goes on, and no other begins meanwhile.
+fn check_order(data: Data, begun: Option<Data>) -> Result<(), Error> {
+    match (data, begun) {
+        (Data::Continue, None) => Err(ProtocolError::UnexpectedContinueFrame.into()),
+        (Data::Continue, Some(_)) | (_, None) => Ok(()),
+        (data, Some(_)) => Err(ProtocolError::ExpectedFragment(data).into()),
+    }
+}
+
+fn control_frame(control: Control, frame: BytesMut) -> Result<Said, Error> {
     match control {
         Control::Ping => Ok(Said::Ping(frame.freeze())),
         Control::Pong => Ok(Said::Pong),
@@ -262,6 +341,10 @@ fn check_size(size: usize, max_size: usize) -> Result<(), Error> {
 fn not_text(e: Utf8Error) -> Error {
     Error::Utf8(e.to_string())
 }
+
+/// The first octet of a message in one frame.
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;

@@ -147,9 +147,14 @@ impl Link {
     }
 
     /// Makes what progress is possible and tells of it; call it until it says
-    /// [`LinkEvent::Idle`], or later if it says [`LinkEvent::Full`]. With `read` false nothing is read once the link is
-    /// up: neither data nor pings.
+    /// [`LinkEvent::Idle`], or later if it says [`LinkEvent::Full`]. With `read`
+    /// false nothing is read once the link is up: neither data nor pings.
     pub(crate) fn poll(&mut self, now: Instant, registry: &Registry, read: bool) -> LinkEvent {
+        if let State::Up(ws) = &mut self.state {
+            if let Some(message) = ws.message(read) {
+                return LinkEvent::Message(message);
+            }
+        }
         match self.step(now, registry, read) {
             Ok(event) => event,
             Err(e) => {

@@ -150,6 +150,18 @@ impl Ws {
         }
     }
 
+    /// The next message if it is simply there. Whatever else there is comes out
+    /// of [`poll`](Self::poll).
+    #[inline]
+    pub(super) fn message(&mut self, read: bool) -> Option<Piece> {
+        if !read || matches!(self.closing, Closing::Answering { .. }) {
+            return None;
+        }
+        let message = self.incoming.message()?;
+        self.gave = true;
+        Some(message)
+    }
+
     /// The next message, if there is one now.
     pub(super) fn poll(&mut self, now: Instant, read: bool) -> Result<Came, LinkError> {
         for _ in 0..PATIENCE {

@@ -58,6 +58,7 @@ impl<T: Item> Ring<T> {
 
     /// Adds an item by the queue's policy. `keep`: nothing that is here may be
     /// lost, nor the item.
+    #[inline]
     pub(super) fn push(&mut self, item: T, size: usize, keep: bool) -> Pushed<T> {
         if let Overflow::LatestBy(header) = self.limits.overflow {
             return self.replace(item, size, header, keep);
@@ -124,6 +125,7 @@ impl<T: Item> Ring<T> {
     }
 
     /// Adds an item for which there is room, or which must not wait for any.
+    #[inline]
     pub(super) fn add(&mut self, mut item: T, size: usize) {
         // A small item keeps the block alive that it was read into. With few
         // of them that is cheaper than copying.
@@ -138,6 +140,7 @@ impl<T: Item> Ring<T> {
         self.high.1 = self.high.1.max(self.octets);
     }
 
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<T> {
         let (item, size) = self.items.pop_front()?;
         self.octets -= size;

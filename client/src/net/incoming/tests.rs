@@ -26,12 +26,29 @@ impl Read for Dribble<'_> {
     }
 }
 
-/// All that is said, and the error that ends it.
+/// All that is said, and the error that ends it: the same whether whole messages
+/// are asked for first or not.
 fn hear(octets: &[u8], step: usize, limit: usize) -> (Vec<Said>, Option<String>) {
+    let [heard, plainly] = [true, false].map(|quickly| hear_how(quickly, octets, step, limit));
+    assert_eq!(heard, plainly);
+    heard
+}
+
+fn hear_how(
+    quickly: bool,
+    octets: &[u8],
+    step: usize,
+    limit: usize,
+) -> (Vec<Said>, Option<String>) {
     let mut incoming = Incoming::new(b"", limit);
     let mut stream = Dribble { rest: octets, step };
     let mut said = Vec::new();
     loop {
+        if quickly {
+            while let Some(message) = incoming.message() {
+                said.push(Said::Message(message));
+            }
+        }
         match incoming.next() {
             Ok(Some(one)) => said.push(one),
             Ok(None) => {
@@ -179,16 +196,44 @@ fn a_message_of_any_size_comes_whole() {
 }
 
 #[test]
-fn a_promise_alone_takes_little_memory() {
-    let mut incoming = Incoming::new(b"\x82\x7F\0\0\0\0\x10\0\0\0", 1 << 30);
-    let mut stream = Dribble {
-        rest: &[0; 100],
-        step: 1,
-    };
-    while incoming.read(&mut stream).is_ok() {
-        assert!(matches!(incoming.next(), Ok(None)));
+fn a_fragment_of_any_size_is_joined() {
+    for size in [1, 126, 65_535, 65_536, 100_000] {
+        let payload = vec![b'x'; size];
+        let octets = [
+            frame(0x82, b"before"),
+            frame(0x01, &payload),
+            frame(0x89, b"ping"),
+            frame(0x00, &payload),
+            frame(0x80, &payload),
+            frame(0x82, b"after"),
+        ]
+        .concat();
+        for step in [1000, 70_000, usize::MAX] {
+            let (said, error) = hear(&octets, step, 4 << 20);
+            assert_eq!(error, None);
+            assert_eq!(said.len(), 4, "{size} {step}");
+            let text = Piece::text(payload.repeat(3).into()).unwrap();
+            assert_eq!(said[2], Said::Message(text), "{size} {step}");
+            assert_eq!(said[3], Said::Message(Bytes::from("after").into()));
+        }
     }
-    assert!(incoming.block.capacity() <= 2 * TRUSTED);
+}
+
+#[test]
+fn a_promise_alone_takes_little_memory() {
+    for first in [b"\x82", b"\x02"] {
+        let promise = [&first[..], b"\x7F\0\0\0\0\x10\0\0\0"].concat();
+        let mut incoming = Incoming::new(&promise, 1 << 30);
+        let mut stream = Dribble {
+            rest: &[0; 100],
+            step: 1,
+        };
+        while incoming.read(&mut stream).is_ok() {
+            assert!(matches!(incoming.next(), Ok(None)));
+        }
+        let joined = incoming.joined.map_or(0, |(_, joined)| joined.capacity());
+        assert!(incoming.block.capacity() + joined <= 2 * TRUSTED);
+    }
 }
 
 #[test]
