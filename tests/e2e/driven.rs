@@ -129,6 +129,25 @@ fn frames_leave_in_the_order_of_the_calls_however_large() {
     assert_eq!(order, (0..30).collect::<Vec<_>>());
 }
 
+/// The last of the large one leaves in a turn that begins while it still waits,
+/// and after it no event tells of a socket that has become writable.
+#[test]
+fn what_waits_behind_a_message_larger_than_the_sockets_buffer_leaves_after_it() {
+    let broker = broker();
+    let mut client = client(&broker)
+        .heart_beat(Duration::ZERO, Duration::ZERO)
+        .connect()
+        .unwrap();
+    let large = vec![b'x'; 12 << 20];
+    let send = client.send("/topic/nobody").body(&large);
+    send.buffered().publish().unwrap();
+    let behind = client.send("/topic/nobody").begin().unwrap();
+    let began = Instant::now();
+    client.confirm(&behind).unwrap();
+    // Before the deadline of the call, which wakes the client in any case.
+    assert!(began.elapsed() < Duration::from_secs(15));
+}
+
 #[test]
 fn many_receipts_can_be_begun_without_a_turn_between() {
     let broker = broker();
