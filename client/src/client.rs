@@ -525,7 +525,7 @@ impl fmt::Debug for Client {
 }
 
 /// How much buffered frames are gathered for one write.
-const GATHER: usize = 32 << 10;
+const GATHER: usize = 64 << 10;
 
 /// Messages that a caller who was quick so far may take without a look at the clock.
 const UNCLOCKED: u32 = 8;

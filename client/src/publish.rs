@@ -107,7 +107,7 @@ impl<'a> Publish<'a> {
     }
 
     /// Let the frame leave with the next turn of the reactor, together with
-    /// others, instead of at once: when 32 KiB have gathered, or when the client is
+    /// others, instead of at once: when 64 KiB have gathered, or when the client is
     /// turned by [`recv`](crate::Client::recv), [`turn`](crate::Client::turn),
     /// [`confirm`](crate::Client::confirm) or any other call that waits. That holds
     /// for [`begin`](Self::begin), too: no RECEIPT comes before the frame has left,

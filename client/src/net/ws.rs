@@ -32,7 +32,7 @@ const FRAGMENT: usize = 64 << 10;
 /// No more messages become frames while this much waits to be written.
 const LOW_WATER: usize = 64 << 10;
 /// Written without being asked when this much waits.
-const WRITE_EARLY: usize = 32 << 10;
+const WRITE_EARLY: usize = 64 << 10;
 /// What `LOW_WATER` lets in, and pongs; of further ones the last is kept.
 const WRITE_LIMIT: usize = 256 << 10;
 /// A message may hold a frame of the largest size and some heart-beats.
