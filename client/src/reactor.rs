@@ -14,7 +14,7 @@ use crate::spool::News;
 use crate::{
     clock,
     config::{Config, Overflow, QueueLimits},
-    core::{Command, Core, Input, Phase, Ticket, Waiter},
+    core::{Command, Core, Input, Phase, Reply, Ticket, Waiter},
     delivery::Delivery,
     error::{Error, LinkError},
     event::Event,
@@ -469,6 +469,9 @@ impl Reactor {
         self.gathered = 0;
         let epoch = self.core.epoch();
         self.delivery.deliver(now, epoch, self.core.deliveries());
+        while let Some(waiter) = self.core.confirmed().pop_front() {
+            self.answer(waiter, Ok(Reply::Done));
+        }
         self.take_news(now);
     }
 

@@ -95,6 +95,8 @@ pub struct Core {
     /// Messages that come before all `outputs`: most of what a core puts out,
     /// and much smaller than the rest.
     deliveries: VecDeque<(Key, Frame)>,
+    /// Calls that were confirmed, before all `outputs`, too.
+    confirmed: VecDeque<Waiter>,
     outbox: Outbox,
     operations: Operations,
     requests: replies::Requests,
@@ -181,6 +183,7 @@ impl Core {
             timers: Timers::new(now),
             outputs: VecDeque::new(),
             deliveries: VecDeque::new(),
+            confirmed: VecDeque::new(),
             outbox: Outbox::new(limits.outbox, limits.operations),
             operations: Operations::default(),
             requests: replies::Requests::default(),
@@ -244,8 +247,17 @@ impl Core {
                 epoch: self.epoch,
                 frame,
             }),
-            None => self.outputs.pop_front(),
+            None => match self.confirmed.pop_front() {
+                Some(waiter) => Some(Output::Reply(waiter, Ok(Reply::Done))),
+                None => self.outputs.pop_front(),
+            },
         }
+    }
+
+    /// Calls that a RECEIPT has ended well: what [`poll`](Self::poll) gives next, to
+    /// be taken together.
+    pub fn confirmed(&mut self) -> &mut VecDeque<Waiter> {
+        &mut self.confirmed
     }
 
     /// Messages of the present connection: what [`poll`](Self::poll) gives before
@@ -254,7 +266,8 @@ impl Core {
         &mut self.deliveries
     }
 
-    /// Whether [`poll`](Self::poll) has nothing but deliveries. Changes as `poll` does.
+    /// Whether [`poll`](Self::poll) has nothing but deliveries and calls that were
+    /// confirmed. Changes as `poll` does.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.outputs.is_empty()
@@ -348,6 +361,14 @@ impl Core {
     fn reply(&mut self, waiter: Waiter, result: Result<Reply, Error>) {
         if waiter != Waiter::NONE {
             self.outputs.push_back(Output::Reply(waiter, result));
+        }
+    }
+
+    fn confirm(&mut self, waiter: Waiter) {
+        if self.outputs.is_empty() && waiter != Waiter::NONE {
+            self.confirmed.push_back(waiter);
+        } else {
+            self.reply(waiter, Ok(Reply::Done));
         }
     }
 

@@ -123,8 +123,8 @@ impl Core {
         }
         self.timers.cancel(operation.timer);
         match operation.kind {
-            Kind::Publish(_) | Kind::Request(_) => self.reply(operation.waiter, Ok(Reply::Done)),
-            Kind::Subscribe(key) => self.confirmed(now, key),
+            Kind::Publish(_) | Kind::Request(_) => self.confirm(operation.waiter),
+            Kind::Subscribe(key) => self.subscribed(now, key),
             Kind::Unsubscribe(key) => {
                 self.forget(key);
                 self.reply(operation.waiter, Ok(Reply::Done));
@@ -138,7 +138,7 @@ impl Core {
         }
     }
 
-    fn confirmed(&mut self, now: Instant, key: Key) {
+    fn subscribed(&mut self, now: Instant, key: Key) {
         let Some(subscription) = self.subscriptions.get_mut(key) else {
             return;
         };
@@ -321,5 +321,9 @@ impl Core {
 }
 
 fn receipt_id(frame: &Frame) -> Option<u64> {
-    receipt_number(frame.raw_header(b"receipt-id")?)
+    // Mostly there is no other header.
+    let only = frame.octets().strip_prefix(b"RECEIPT\nreceipt-id:");
+    let line = only.and_then(|rest| rest.strip_suffix(b"\n\n"));
+    line.and_then(receipt_number)
+        .or_else(|| receipt_number(frame.raw_header(b"receipt-id")?))
 }

@@ -124,6 +124,10 @@ impl Reactor {
             Ok(Reply::Health(_) | Reply::Message { .. } | Reply::Done | Reply::Drained)
             | Err(_) => {}
         }
+        self.answer(waiter, result);
+    }
+
+    pub(super) fn answer(&mut self, waiter: Waiter, result: Result<Reply, Error>) {
         if let Some(slot) = self.waiters.remove(waiter.0) {
             if slot.place(result) {
                 self.answered.push(slot);
