@@ -48,8 +48,6 @@ pub struct Client {
     /// was to be.
     unclocked: (u32, u32),
     glance: Glance,
-    /// The peer has taken nothing for so long that its frames wait in the outbox.
-    stalled: bool,
     /// Keeps it alive; given up when a thread of its own turns it.
     user: Option<Arc<User>>,
 }
@@ -92,7 +90,6 @@ impl Client {
             user: Some(User::new(Arc::clone(reactor.mailbox()))),
             reactor,
             gathered: 0,
-            stalled: false,
             unclocked: (0, 0),
             glance: Glance::new(),
         };
@@ -337,27 +334,21 @@ impl Client {
         body: &[u8],
         slot: Option<&Arc<Slot>>,
     ) -> bool {
-        let passed = self.reactor.pass(now, frame, head, body, slot);
-        self.stalled &= !passed;
-        passed
+        self.reactor.pass(now, frame, head, body, slot)
     }
 
-    /// Gives a peer a moment that is slower than this caller, before its frames
-    /// pile up in the outbox; one that stalls gets none after the first. Whether a
-    /// frame that did not [pass](Self::pass) is worth another try.
+    /// Gives a slower peer a moment before its frames pile up in the outbox. Whether
+    /// a frame that did not [pass](Self::pass) is worth another try.
     pub(crate) fn pace(&mut self, frame: &Passing) -> Result<bool, Error> {
         let mut now = clock::now();
         let limit = clock::later(now, PACE).min(frame.deadline);
         let mut waited = false;
-        while !self.stalled && self.reactor.is_full(now, frame) {
-            self.stalled = limit <= now;
-            if !self.stalled {
-                self.turn_until(Some(limit))?;
-                waited = true;
-                now = clock::now();
-            }
+        while self.reactor.hold(now, frame) {
+            self.turn_until(Some(limit))?;
+            waited = true;
+            now = clock::now();
         }
-        Ok(waited && !self.stalled)
+        Ok(waited)
     }
 
     /// A frame of so many octets has passed: has it written now, or later with

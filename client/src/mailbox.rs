@@ -195,7 +195,9 @@ impl Mailbox {
             let left = until.saturating_duration_since(now);
             lane.stalled = left.is_zero();
             if !lane.stalled {
+                lane.paced += 1;
                 lane = self.wait(lane, left);
+                lane.paced -= 1;
             }
         }
         lane
@@ -304,9 +306,9 @@ impl Mailbox {
         lane.octets = lane.octets.saturating_sub(octets);
         self.count(&lane);
         let few = lane.octets <= PACED / 2;
-        lane.stalled &= !few;
+        lane.stalled &= octets == 0;
         // Whoever is only held up a moment is not to wake up for a few frames.
-        let tell = octets > 0 && lane.waiting > 0 && (few || lane.octets > PACED);
+        let tell = octets > 0 && (lane.waiting > lane.paced || (few && lane.paced > 0));
         drop(lane);
         if tell {
             self.room.notify_all();

@@ -58,8 +58,10 @@ pub(crate) struct Reactor {
     /// What was taken from the mailbox and not looked at yet.
     /// Only a run may have to wait here.
     posts: VecDeque<Post>,
-    /// Since when nothing but a full socket keeps that run from going on.
+    /// Since when a frame waits for what is before it to leave.
     held: Option<Instant>,
+    /// Octets that had left when one had waited long enough.
+    stalled: Option<u64>,
     offload: Offload,
     waiters: Ledger<Arc<Slot>>,
     /// Those who wait here are told together, once all are answered: each would
@@ -111,6 +113,7 @@ impl Reactor {
             mailbox,
             posts: VecDeque::new(),
             held: None,
+            stalled: None,
             offload: Offload::default(),
             waiters: Ledger::default(),
             answered: Vec::new(),

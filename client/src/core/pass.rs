@@ -49,16 +49,27 @@ impl Core {
     /// and `poll_transmit`.
     #[must_use]
     pub fn passes(&self, now: Instant, frame: &Passing) -> bool {
+        self.flows(now, frame) && self.outbox.is_clear() && self.has_room(1, frame.size)
+    }
+
+    /// Whether nothing but what waits for the link is before such a frame. Changes as
+    /// [`passes`](Self::passes) does.
+    #[must_use]
+    pub fn flows(&self, now: Instant, frame: &Passing) -> bool {
         self.phase == Phase::Online
             && matches!(self.link, Link::Up(_))
-            && self.outbox.is_clear()
             && self.replay.is_empty()
             && !self.suspects.cautious
             && !self.is_sealed()
             && frame.needs <= self.version
             && frame.deadline > now
             && frame.size <= self.config.limits.outbox
-            && self.has_room(1, frame.size)
+    }
+
+    /// Octets that have left so far. Changes after `pass` and `poll_transmit`.
+    #[must_use]
+    pub fn octets_out(&self) -> u64 {
+        self.metrics.octets_out
     }
 
     /// Lets a frame that [passes](Self::passes) leave; the caller hands it to the

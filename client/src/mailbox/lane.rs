@@ -16,8 +16,10 @@ pub(super) struct Lane {
     pub(super) spare: Vec<Run>,
     /// How many wait for room.
     pub(super) waiting: usize,
-    /// Frames have not become fewer for so long that nobody is held up any more
-    /// before there is no room.
+    /// How many of them are only held up a moment.
+    pub(super) paced: usize,
+    /// Frames have not become fewer for so long that nobody is held up before there
+    /// is no room.
     pub(super) stalled: bool,
     /// A close was posted: nothing is published any more, and what was posted
     /// before goes to the core whether there is room or not.

@@ -55,14 +55,31 @@ impl Reactor {
         true
     }
 
-    /// Whether nothing but a full socket keeps a frame from [passing](Self::pass).
-    pub(crate) fn is_full(&self, now: Instant, frame: &Passing) -> bool {
-        self.mailbox.is_empty() && self.is_full_for_next(now, frame)
+    /// Whether a frame that does not pass is to wait a moment for what is before it
+    /// to leave, rather than to make the outbox longer: at most [`PACE`], and not
+    /// again before anything has left.
+    pub(crate) fn hold(&mut self, now: Instant, frame: &Passing) -> bool {
+        let holds = self.holds(now, frame);
+        if holds {
+            self.held.get_or_insert(now);
+        } else if self.held.take().is_some() && self.core.flows(now, frame) {
+            self.stalled = Some(self.core.octets_out());
+        }
+        holds
     }
 
-    fn is_full_for_next(&self, now: Instant, frame: &Passing) -> bool {
+    fn holds(&self, now: Instant, frame: &Passing) -> bool {
+        let since = self.held.unwrap_or(now);
+        now.saturating_duration_since(since) < PACE
+            && self.stalled != Some(self.core.octets_out())
+            && self.core.flows(now, frame)
+            && !self.is_free_for(now, frame)
+    }
+
+    /// Whether the link takes this frame now.
+    fn is_free_for(&self, now: Instant, frame: &Passing) -> bool {
         let link = self.link.as_ref();
-        link.is_some_and(|(_, link)| !link.wants_frame()) && self.core.passes(now, frame)
+        link.is_some_and(|(_, link)| link.wants_frame()) && self.core.passes(now, frame)
     }
 
     /// Writes what has [passed](Self::pass), as far as the socket takes it.
@@ -134,11 +151,8 @@ impl Reactor {
                 run.pop();
                 continue;
             }
-            if self.is_full_for_next(now, frame) {
-                let since = *self.held.get_or_insert(now);
-                if now.saturating_duration_since(since) < PACE {
-                    return;
-                }
+            if self.hold(now, frame) {
+                return;
             }
             let over = self.core.phase() == Phase::Closed
                 || *closing.get_or_insert_with(|| self.mailbox.is_closing());
@@ -165,7 +179,8 @@ impl Reactor {
             return false;
         };
         run.front().is_some_and(|(next, ..)| {
-            !self.is_full_for_next(now, &next.frame) && self.core.has_room(1, next.frame.size)
+            let frame = &next.frame;
+            !self.holds(now, frame) && self.core.has_room(1, frame.size)
         })
     }
 
