@@ -6,13 +6,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hobnail::{Client, Message, Pending, config::TlsOptions};
+use hobnail::{
+    Client, Message, Pending, Phase,
+    config::{Backoff, Builder, TlsOptions},
+};
 use tungstenite::WebSocket;
 
 use crate::Result;
 
 /// Messages in flight, for those that are confirmed.
 const WINDOW: usize = 1_000;
+
+/// Of a client that is cut off.
+const SUBSCRIPTIONS: usize = 1_000;
+
+/// Longer than anything takes here.
+const LONG: Duration = Duration::from_secs(5);
+
+const CONNECT: &str = "CONNECT\naccept-version:1.2\nhost:x\n\n\0";
 
 /// `job WHO WHAT COUNT SIZE URL`; prints what it took as `Measured` has it.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -45,9 +56,12 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn raw(self) -> Result<()> {
-        let (_, address) = self.url.split_once("://").ok_or("no scheme")?;
-        let tcp = TcpStream::connect(address.trim_end_matches('/'))?;
-        tcp.set_nodelay(true)?;
+        match self.what {
+            "many" => return self.raw_many(),
+            "reconnect" => return self.raw_reconnect(),
+            _ => {}
+        }
+        let tcp = self.tcp()?;
         if self.url.starts_with("wss:") {
             let tls = native_tls::TlsConnector::builder()
                 .danger_accept_invalid_certs(true)
@@ -59,6 +73,54 @@ impl Job<'_> {
         }
     }
 
+    fn tcp(&self) -> Result<TcpStream> {
+        let (_, address) = self.url.split_once("://").ok_or("no scheme")?;
+        let tcp = TcpStream::connect(address.trim_end_matches('/'))?;
+        tcp.set_nodelay(true)?;
+        Ok(tcp)
+    }
+
+    /// A connection over TCP that has its CONNECTED.
+    fn raw_session(&self) -> Result<WebSocket<TcpStream>> {
+        let (mut ws, _) = tungstenite::client(self.url, self.tcp()?).map_err(|e| e.to_string())?;
+        ws.send(tungstenite::Message::text(CONNECT))?;
+        ws.read()?;
+        Ok(ws)
+    }
+
+    /// What a thousand connections hold.
+    fn raw_many(mut self) -> Result<()> {
+        let number = many()?;
+        let mut all = vec![self.raw_session()?];
+        let before = resident()?;
+        while all.len() < number {
+            all.push(self.raw_session()?);
+        }
+        println!("each {}", (resident()? - before) / (number as u64 - 1));
+        Took::begin()?.end(number, &mut self.times)
+    }
+
+    /// From nothing to a thousand confirmed subscriptions: all SUBSCRIBEs are written at
+    /// once, and all RECEIPTs read.
+    fn raw_reconnect(mut self) -> Result<()> {
+        let began = Took::begin()?;
+        for _ in 0..self.count {
+            let lost = Instant::now();
+            let mut ws = self.raw_session()?;
+            for nth in 0..SUBSCRIPTIONS {
+                ws.write(tungstenite::Message::text(format!(
+                    "SUBSCRIBE\nid:{nth}\ndestination:/later/{nth}\nreceipt:{nth}\n\n\0"
+                )))?;
+            }
+            ws.flush()?;
+            for _ in 0..SUBSCRIPTIONS {
+                ws.read()?;
+            }
+            self.times.push(lost.elapsed());
+        }
+        began.end(self.count, &mut self.times)
+    }
+
     fn raw_over<S: std::io::Read + std::io::Write>(mut self, stream: S) -> Result<()> {
         let url = self.url.replacen("wss:", "ws:", 1);
         let mut ws: WebSocket<S> = match tungstenite::client(url, stream) {
@@ -66,13 +128,14 @@ impl Job<'_> {
             Err(e) => return Err(e.to_string().into()),
         };
         let text = tungstenite::Message::text::<String>;
-        ws.send(text("CONNECT\naccept-version:1.2\nhost:x\n\n\0".into()))?;
+        ws.send(text(CONNECT.into()))?;
         ws.read()?;
         let began = Took::begin()?;
         let body = "x".repeat(self.size);
         let (count, size) = (self.count, self.size);
         match self.what {
             "idle" => {}
+            "many" | "reconnect" => return Err("over plain TCP only".into()),
             "recv" => {
                 ws.send(text(format!(
                     "SUBSCRIBE\nid:1\ndestination:/blast/{count}/{size}\n\n\0"
@@ -106,19 +169,57 @@ impl Job<'_> {
     }
 
     fn connect(&self) -> Result<Client> {
+        Ok(self.builder().reconnect(false).connect()?)
+    }
+
+    fn builder(&self) -> Builder {
         let tls = TlsOptions {
             danger_accept_invalid_certs: true,
             ..TlsOptions::default()
         };
-        Ok(Client::builder(self.url)
+        Client::builder(self.url)
             .tls(tls)
             .proxy(None)
             .heart_beat(Duration::ZERO, Duration::ZERO)
-            .reconnect(false)
-            .connect()?)
+    }
+
+    /// From the end of the back-off after a lost connection until a thousand
+    /// subscriptions are confirmed anew.
+    fn reconnect(mut self) -> Result<()> {
+        let backoff = Backoff {
+            initial: Duration::from_millis(1),
+            max: Duration::from_millis(1),
+            jitter_percent: 0,
+            stable_after: Duration::ZERO,
+        };
+        let mut client = self.builder().backoff(backoff).connect()?;
+        let mut kept = Vec::new();
+        for nth in 0..SUBSCRIPTIONS {
+            kept.push(client.subscription(format!("/later/{nth}")).subscribe()?);
+        }
+        let began = Took::begin()?;
+        for _ in 0..self.count {
+            client.send("/cut").publish()?;
+            while client.phase() != Phase::Waiting {
+                client.turn(LONG)?;
+            }
+            let mut left = Instant::now();
+            while client.phase() == Phase::Waiting {
+                left = Instant::now();
+                client.turn(Duration::ZERO)?;
+            }
+            while client.health()?.confirmed < SUBSCRIPTIONS {
+                client.turn(LONG)?;
+            }
+            self.times.push(left.elapsed());
+        }
+        began.end(self.count, &mut self.times)
     }
 
     fn driven(mut self) -> Result<()> {
+        if self.what == "reconnect" {
+            return self.reconnect();
+        }
         let mut client = self.connect()?;
         let began = Took::begin()?;
         let body = vec![b'x'; self.size];
@@ -169,7 +270,7 @@ impl Job<'_> {
 
     /// A thousand clients on this thread, or as many as it may have files for.
     fn many(mut self, before: Took, first: Client) -> Result<()> {
-        let number = (files()? / 3).min(1_000);
+        let number = many()?;
         let mut clients = vec![first];
         let rss = before.rss;
         while clients.len() < number {
@@ -299,6 +400,11 @@ fn cpu() -> Result<Duration> {
         nanos += text.split(' ').next().unwrap_or("0").parse::<u64>()?;
     }
     Ok(Duration::from_nanos(nanos))
+}
+
+/// A thousand connections, or as many as this process may have files for.
+fn many() -> Result<usize> {
+    Ok((files()? / 3).min(1_000))
 }
 
 /// How many files this process may still open.

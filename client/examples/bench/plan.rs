@@ -153,7 +153,7 @@ pub(crate) fn rows(peers: &[Peer]) -> Vec<Row> {
         "many connections, memory each".into(),
         "each",
         many,
-        None,
+        Some(("raw", "many", 300, false)),
         Most(48.0 * 1024.0),
     );
     let one = Some(("driven", "recv", 300, false));
@@ -162,6 +162,14 @@ pub(crate) fn rows(peers: &[Peer]) -> Vec<Row> {
         "cpu",
         many,
         one,
+        Times(1.3),
+    );
+    let reconnect = |who| (who, "reconnect", 300, false);
+    row(
+        "1,000 subscriptions after 1006, driven".into(),
+        "p50",
+        reconnect("driven"),
+        Some(reconnect("raw")),
         Times(1.3),
     );
     for size in [40, 4 << 10, 64 << 10, 1 << 20] {
@@ -219,9 +227,13 @@ pub(crate) fn measure(rows: Vec<Row>, source: &Source, options: &Options) -> Res
 
 fn run((who, what, size, tls): Job, source: &Source, options: &Options) -> Result<Took> {
     let count = match what {
-        "echo" => 5_000,
+        "echo" => 10_000,
         "idle" => 1,
-        _ => (60_000_000 / (size + 200)).clamp(200, 150_000),
+        "reconnect" => 50,
+        // At least a third of a second of a processor.
+        "confirmed" => 300_000,
+        "recv" | "send" | "many" => (1_000_000_000 / (size + 700)).clamp(1_000, 1_000_000),
+        other => return Err(format!("nobody does {other}").into()),
     };
     let count = (count / options.divide).max(1);
     if let Some(peer) = options.peers.iter().find(|peer| peer.name == who) {

@@ -2,10 +2,10 @@
 //!
 //! It delivers N messages of SIZE octets to whoever subscribes, or sends something,
 //! to `/blast/N/SIZE`, sends back what goes to `/echo`, swallows what goes to
-//! `/sink`, and answers every `receipt`.
+//! `/sink`, answers every `receipt`, and drops who sends something to `/cut`.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::TcpListener,
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -171,23 +171,23 @@ fn converse<S: Read + Write>(stream: S) {
 }
 
 fn answer(frame: &[u8], echo: &mut String, out: &mut impl Write) -> std::io::Result<()> {
-    let Some(cut) = frame.windows(2).position(|w| w == b"\n\n") else {
+    let Some(cut) = memchr::memmem::find(frame, b"\n\n") else {
         return Ok(());
     };
-    let head = String::from_utf8_lossy(&frame[..cut]);
+    let head = std::str::from_utf8(&frame[..cut]).unwrap_or_default();
     let body = &frame[cut + 2..frame.len() - 1];
+    let (command, headers) = head.split_once('\n').unwrap_or((head, ""));
     let header = |name: &str| {
-        let mut lines = head.lines().skip(1).filter_map(|l| l.split_once(':'));
-        lines.find(|(n, _)| *n == name).map(|(_, v)| v.to_owned())
+        let mut lines = headers.split('\n').filter_map(|l| l.split_once(':'));
+        lines.find(|(n, _)| *n == name).map(|(_, value)| value)
     };
     let destination = header("destination").unwrap_or_default();
-    let mut reply = Vec::new();
-    match head.lines().next() {
-        Some("CONNECT") => text(
+    match (command, destination) {
+        ("CONNECT", _) => text(
             b"CONNECTED\nversion:1.2\nheart-beat:0,0\nserver:source\nsession:s1\n\n\0",
-            &mut reply,
-        ),
-        Some("SEND") if destination == "/echo" => {
+            out,
+        )?,
+        ("SEND", "/echo") => {
             let length = body.len();
             let mut message = format!(
                 "MESSAGE\nsubscription:{echo}\nmessage-id:e\ndestination:/echo\ncontent-length:{length}\n\n"
@@ -195,33 +195,29 @@ fn answer(frame: &[u8], echo: &mut String, out: &mut impl Write) -> std::io::Res
             .into_bytes();
             message.extend_from_slice(body);
             message.push(0);
-            text(&message, &mut reply);
+            text(&message, out)?;
         }
+        ("SEND", "/cut") => return Err(ErrorKind::ConnectionAborted.into()),
+        ("SUBSCRIBE", _) => header("id").unwrap_or_default().clone_into(echo),
         _ => {}
     }
     if let Some(receipt) = header("receipt") {
-        text(
-            format!("RECEIPT\nreceipt-id:{receipt}\n\n\0").as_bytes(),
-            &mut reply,
-        );
+        let mut frame = b"RECEIPT\nreceipt-id:".to_vec();
+        frame.extend_from_slice(receipt.as_bytes());
+        frame.extend_from_slice(b"\n\n\0");
+        text(&frame, out)?;
     }
-    out.write_all(&reply)?;
-    let subscribes = head.starts_with("SUBSCRIBE");
-    if subscribes {
-        *echo = header("id").unwrap_or_default();
+    let blast_of = |rest: &str| {
+        let (count, size) = rest.split_once('/')?;
+        Some((count.parse().ok()?, size.parse().ok()?))
+    };
+    match destination.strip_prefix("/blast/").and_then(blast_of) {
+        Some((count, size)) => blast(echo, destination, count, size, out),
+        None => Ok(()),
     }
-    if subscribes || head.starts_with("SEND") {
-        if let Some((count, size)) = destination
-            .strip_prefix("/blast/")
-            .and_then(|rest| rest.split_once('/'))
-            .and_then(|(n, s)| Some((n.parse().ok()?, s.parse().ok()?)))
-        {
-            blast(echo, &destination, count, size, out)?;
-        }
-    }
-    Ok(())
 }
 
+/// The same frame again and again, but for the digits of its number.
 fn blast(
     id: &str,
     destination: &str,
@@ -231,33 +227,40 @@ fn blast(
 ) -> std::io::Result<()> {
     let unit = r#"{"topicName":"v2.routing.queues.5f3a2b1c","eventBody":{"metric":"oWaiting","value":17}},"#;
     let body: String = unit.chars().cycle().take(size).collect();
-    let mut chunk = Vec::new();
-    for nth in 0..count {
-        let frame = format!(
-            "MESSAGE\nsubscription:{id}\nmessage-id:m-{nth:09}\ndestination:{destination}\n\
-             content-type:application/json\npriority:4\ntimestamp:1795456800000\n\
-             content-length:{size}\n\n{body}\0"
-        );
-        text(frame.as_bytes(), &mut chunk);
-        out.write_all(&chunk)?;
-        chunk.clear();
+    let before = format!("MESSAGE\nsubscription:{id}\nmessage-id:m-");
+    let after = format!(
+        "\ndestination:{destination}\ncontent-type:application/json\npriority:4\n\
+         timestamp:1795456800000\ncontent-length:{size}\n\n{body}\0"
+    );
+    let mut frame = Vec::new();
+    text(format!("{before}{:09}{after}", 0).as_bytes(), &mut frame)?;
+    let end = frame.len() - after.len();
+    for _ in 0..count {
+        out.write_all(&frame)?;
+        for digit in frame[end - 9..end].iter_mut().rev() {
+            if *digit != b'9' {
+                *digit += 1;
+                break;
+            }
+            *digit = b'0';
+        }
     }
     Ok(())
 }
 
 /// One TEXT message in one frame, as a server sends it.
-fn text(payload: &[u8], out: &mut Vec<u8>) {
-    out.push(0x81);
-    match payload.len() {
-        n @ 0..126 => out.push(n as u8),
-        n @ 126..65_536 => {
-            out.push(126);
-            out.extend_from_slice(&(n as u16).to_be_bytes());
+fn text(payload: &[u8], out: &mut impl Write) -> std::io::Result<()> {
+    let length = payload.len();
+    match length {
+        0..126 => out.write_all(&[0x81, length as u8])?,
+        126..65_536 => {
+            out.write_all(&[0x81, 126])?;
+            out.write_all(&(length as u16).to_be_bytes())?;
         }
-        n => {
-            out.push(127);
-            out.extend_from_slice(&(n as u64).to_be_bytes());
+        _ => {
+            out.write_all(&[0x81, 127])?;
+            out.write_all(&(length as u64).to_be_bytes())?;
         }
     }
-    out.extend_from_slice(payload);
+    out.write_all(payload)
 }
