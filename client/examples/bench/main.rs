@@ -2,7 +2,7 @@
 //! nearest to the wire that a blocking program can be.
 //!
 //! ```sh
-//! cargo run --release --example bench                  # every row, about five minutes
+//! cargo run --release --example bench                  # every row, about three minutes
 //! cargo run --release --example bench -- recv send     # rows whose name holds a word
 //! cargo run --release --example bench -- --runs 9 --json rows.json --page docs
 //! cargo run --release --example bench -- --peer wstomp=target/wstomp-bench

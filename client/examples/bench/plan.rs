@@ -164,13 +164,15 @@ pub(crate) fn rows(peers: &[Peer]) -> Vec<Row> {
         one,
         Times(1.3),
     );
+    // Raw tungstenite connects and writes all SUBSCRIBEs at once: the round trips and
+    // the source's own time. One by one it would be twenty times as much.
     let reconnect = |who| (who, "reconnect", 300, false);
     row(
         "1,000 subscriptions after 1006, driven".into(),
         "p50",
         reconnect("driven"),
         Some(reconnect("raw")),
-        Times(1.3),
+        Times(2.0),
     );
     for size in [40, 4 << 10, 64 << 10, 1 << 20] {
         for (who, cpu) in [("driven", 1.3), ("threaded", 2.0)] {
