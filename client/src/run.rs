@@ -88,3 +88,44 @@ impl Run {
     /// A run that is longer gets no more frames.
     pub(crate) const LONG: usize = 64 << 10;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock, frame::Version};
+
+    fn push(run: &mut Run, head: &[u8], body: &[u8]) {
+        let frame = Passing {
+            size: head.len() + body.len() + 1,
+            needs: Version::V1_0,
+            deadline: clock::now(),
+            receipt: None,
+        };
+        run.push(frame, head, body, None);
+    }
+
+    #[test]
+    fn frames_come_out_as_they_went_in_and_leave_their_memory() {
+        let mut run = Run::default();
+        for _ in 0..3 {
+            let frames: [(&[u8], &[u8]); 3] = [(b"A\n\n", b""), (b"B\n\n", b"b\0b"), (b"", b"x")];
+            for (head, body) in frames {
+                push(&mut run, head, body);
+            }
+            assert_eq!(run.len(), 4 + 7 + 2);
+            for (head, body) in frames {
+                let (_, found, text) = run.front().expect("it is there");
+                assert_eq!((found, text), (head, body));
+                assert!(run.pop().is_some());
+            }
+            assert!(run.front().is_none() && run.pop().is_none());
+            assert_eq!(run.len(), 0);
+            let memory = run.octets.capacity();
+            run = run.recycle().expect("it is not large");
+            assert_eq!(run.octets.capacity(), memory);
+            assert!(run.takes(Run::LONG) && !run.takes(Run::LONG + 1));
+        }
+        push(&mut run, b"", &[b'x'; Run::LONG]);
+        assert!(run.recycle().is_none(), "much is given back");
+    }
+}
