@@ -58,6 +58,9 @@ impl<'a> SubscribeRequest<'a> {
     }
 
     /// The `id` header, kept over reconnects. Default: a number of the client's own.
+    ///
+    /// An id is taken until the broker has confirmed the end of the subscription
+    /// that had it: [`Subscription::unsubscribe`] waits for that, its drop does not.
     pub fn id(mut self, id: impl Into<Cow<'a, str>>) -> Self {
         self.id = Some(id.into());
         self
