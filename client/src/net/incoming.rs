@@ -6,6 +6,7 @@
 
 use std::{
     io::{self, Read},
+    mem,
     str::{self, Utf8Error},
 };
 
@@ -20,6 +21,8 @@ use tungstenite::{
 };
 
 use crate::frame::Piece;
+
+use super::blocks::{self, BLOCK};
 
 /// What a peer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +45,11 @@ pub(super) struct Incoming {
     block: BytesMut,
     /// How much of the block was read.
     have: usize,
-    /// How much room a new block gets: as much as lately came at once.
+    /// Whether the block is one that connections share.
+    shared: bool,
+    /// Whether a frame came that no such block can hold.
+    large: bool,
+    /// How much room is wanted: as much as lately came at once.
     room: usize,
     /// Whether a read has filled all its room since the block was made.
     filled: bool,
@@ -69,9 +76,12 @@ struct Head {
 /// Room for reading: little for a connection that hardly says anything, and
 /// enough to make a system call worth while for one that says much.
 const LEAST_ROOM: usize = 4 << 10;
-const MOST_ROOM: usize = 64 << 10;
+const MOST_ROOM: usize = BLOCK;
 /// Less room than this is not worth a read.
 const TOO_LITTLE: usize = 2 << 10;
+/// The beginning of a frame that is small enough to be copied, rather than keep
+/// a block from others.
+const LITTLE: usize = 4 << 10;
 /// So much is reserved at once for a frame whose head promises it.
 const TRUSTED: usize = 1 << 20;
 
@@ -81,6 +91,8 @@ impl Incoming {
         Self {
             have: read.len(),
             block: read.into(),
+            shared: false,
+            large: false,
             room: LEAST_ROOM,
             filled: false,
             joined: None,
@@ -108,7 +120,7 @@ impl Incoming {
         }
         let room = &mut self.block[self.have..];
         let read = stream.read(room)?;
-        if read == room.len() {
+        if read == room.len() || read >= self.room {
             self.room = (self.room * 2).min(MOST_ROOM);
             self.filled = true;
         }
@@ -236,15 +248,53 @@ impl Incoming {
 
     /// Makes room in the same block, if nobody keeps any of it.
     fn make_room(&mut self) {
-        if !std::mem::take(&mut self.filled) {
+        if !mem::take(&mut self.filled) {
             self.room = (self.room / 2).max(LEAST_ROOM);
         }
         // A peer's word alone does not make us take much memory.
         let missing = self.frame_end().unwrap_or(0).saturating_sub(self.have);
-        let room = missing.min(TRUSTED.max(self.have)).max(self.room);
+        let missing = missing.min(TRUSTED.max(self.have));
+        let room = missing.max(self.room);
         self.block.truncate(self.have);
-        self.block.reserve(room);
-        self.block.resize(self.have + room, 0);
+        if self.shared && self.block.try_reclaim(missing.max(BLOCK - self.have)) {
+            self.block.resize(BLOCK, 0);
+        } else if self.have + missing > BLOCK || self.large {
+            self.make_own_room(room);
+        } else {
+            let block = blocks::take((self.have + room).min(BLOCK));
+            self.change_block(block, true);
+        }
+    }
+
+    /// In a block that it shares with no other connection, from the first frame on
+    /// that is larger than those.
+    fn make_own_room(&mut self, room: usize) {
+        self.large = true;
+        if self.shared {
+            self.change_block(BytesMut::zeroed(self.have + room), false);
+        } else {
+            self.block.reserve(room);
+            self.block.resize(self.have + room, 0);
+        }
+    }
+
+    fn change_block(&mut self, mut block: BytesMut, shared: bool) {
+        block[..self.have].copy_from_slice(&self.block);
+        let full = mem::replace(&mut self.block, block);
+        if mem::replace(&mut self.shared, shared) {
+            blocks::put(full);
+        }
+    }
+
+    /// Nothing comes for now: other connections may use the rest of the block.
+    pub(super) fn rest(&mut self) {
+        if self.shared && self.have <= LITTLE {
+            let begun = self.block[..self.have].into();
+            let mut rest = mem::replace(&mut self.block, begun);
+            bytes::Buf::advance(&mut rest, self.have);
+            blocks::put(rest);
+            self.shared = false;
+        }
     }
 }
 

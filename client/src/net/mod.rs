@@ -1,6 +1,7 @@
 //! One connection attempt and its life: sockets, proxies, TLS, the upgrade and
 //! WebSocket. It knows nothing of STOMP beyond where a frame begins and ends.
 
+mod blocks;
 mod converse;
 mod deadline;
 mod dial;

@@ -182,6 +182,7 @@ impl Ws {
                 Ok(Some(Said::Pong)) => {}
                 Ok(Some(Said::Close(frame))) => self.closed(now, frame)?,
                 Ok(None) if self.dry || self.wire.stream.is_drained() => {
+                    self.incoming.rest();
                     return Ok(Came::Nothing);
                 }
                 Ok(None) if self.gave && self.incoming.is_full() => {
@@ -196,6 +197,7 @@ impl Ws {
                     Ok(_) => {}
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                         self.dry = true;
+                        self.incoming.rest();
                         return Ok(Came::Nothing);
                     }
                     Err(e) => return Err(self.failed(&e.into())),

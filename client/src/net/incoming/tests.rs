@@ -257,6 +257,90 @@ fn a_block_is_used_again_once_its_messages_are_gone() {
     assert!(blocks.len() < 4, "{blocks:?}");
 }
 
+/// Connections of one thread, each with its share of messages of many sizes.
+fn side_by_side(step: usize) -> Vec<(Incoming, Vec<u8>, usize)> {
+    let connection = |nth: u8| {
+        let sizes = [1, 100, 126, 2_000, 30_000, 70_000, 300, 5_000];
+        let messages = sizes.iter().cycle().skip(nth.into()).take(20);
+        let octets = messages.flat_map(|size| frame(0x82, &vec![nth; *size]));
+        (Incoming::new(b"", 100_000), octets.collect(), step)
+    };
+    (0..10).map(connection).collect()
+}
+
+#[test]
+fn what_one_connection_keeps_no_other_writes_to() {
+    for step in [1, 7, 1_000, 9_999, usize::MAX] {
+        let mut connections = side_by_side(step);
+        let mut kept = Vec::new();
+        let mut at = [0; 10];
+        while connections.iter().zip(at).any(|(c, at)| at < c.1.len()) {
+            for (nth, (incoming, octets, step)) in connections.iter_mut().enumerate() {
+                let mut stream = Dribble {
+                    rest: &octets[at[nth]..],
+                    step: *step,
+                };
+                // Octet by octet only what is small.
+                let turns = if *step < 100 { 200 } else { 1 };
+                for _ in 0..turns {
+                    at[nth] += incoming.read(&mut stream).unwrap_or_default();
+                    while let Some(said) = incoming.next().unwrap() {
+                        kept.push((nth, said));
+                    }
+                    incoming.rest();
+                }
+            }
+            // Some are dropped soon, others late.
+            kept.retain(|(_, said)| match said {
+                Said::Message(message) => message.octets().len() % 7 != 0,
+                Said::Ping(_) | Said::Pong | Said::Close(_) => false,
+            });
+        }
+        assert!(kept.len() > 100, "{}", kept.len());
+        for (nth, said) in kept {
+            let Said::Message(message) = said else {
+                continue;
+            };
+            assert!(
+                message
+                    .octets()
+                    .iter()
+                    .all(|octet| usize::from(*octet) == nth)
+            );
+        }
+    }
+}
+
+#[test]
+fn connections_that_rest_between_use_the_same_memory() {
+    let octets = frame(0x82, &[7; 500]).repeat(20);
+    let mut connections: Vec<_> = (0..100).map(|_| Incoming::new(b"", 1000)).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..10 {
+        for incoming in &mut connections {
+            let mut stream = Dribble {
+                rest: &octets[..octets.len() - 250],
+                step: usize::MAX,
+            };
+            while incoming.read(&mut stream).is_ok() {
+                while let Some(Said::Message(message)) = incoming.next().unwrap() {
+                    seen.insert(message.octets().as_ptr() as usize >> 16);
+                }
+            }
+            incoming.rest();
+            let mut stream = Dribble {
+                rest: &octets[octets.len() - 250..],
+                step: usize::MAX,
+            };
+            incoming.read(&mut stream).unwrap();
+            assert!(matches!(incoming.next(), Ok(Some(Said::Message(_)))));
+            incoming.rest();
+        }
+    }
+    // A block touches two stretches of 64 KiB.
+    assert!(seen.len() <= 4, "{seen:?}");
+}
+
 proptest! {
     #[test]
     fn it_agrees_with_tungstenite(
