@@ -15,6 +15,7 @@ mod loss;
 mod oauth2;
 mod overflow;
 mod overload;
+mod pace;
 mod pause;
 mod publish;
 mod recovery;
