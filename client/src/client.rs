@@ -1,5 +1,7 @@
 //! The client that the calling thread drives.
 
+mod outgoing;
+
 use std::{
     borrow::Cow,
     fmt,
@@ -10,12 +12,12 @@ use std::{
 use crate::{
     clock::{self, Glance},
     config::{Builder, Config},
-    core::{Command, Passing, Phase, Reply},
-    error::{Error, LinkError, Misuse, Stage},
+    core::{Command, Phase, Reply},
+    error::{Error, LinkError, Stage},
     event::Event,
     handle::{Handle, User},
     health::Health,
-    mailbox::{Mailbox, PACE},
+    mailbox::Mailbox,
     message::Message,
     metrics::Metrics,
     port::Port,
@@ -292,127 +294,6 @@ impl Client {
         Arc::clone(&self.inbox)
     }
 
-    /// Hands over a frame that nobody waits for, and lets it leave: at once, or
-    /// when enough has been gathered for one write.
-    pub(crate) fn submit(
-        &mut self,
-        now: Instant,
-        deadline: Instant,
-        post: Post,
-        buffered: bool,
-    ) -> Result<(), Error> {
-        let size = post.frame_size();
-        let now = self.make_room(now, size, deadline)?;
-        self.reactor.accept(now, post);
-        self.gather(now, size, buffered)
-    }
-
-    /// Whether a frame of `size` octets may be handed over without a detour.
-    pub(crate) fn has_room(&self, size: usize) -> bool {
-        size > 0 && self.reactor.has_room(size)
-    }
-
-    /// Hands over a frame whose answer is waited for elsewhere; it leaves with the
-    /// next turn.
-    pub(crate) fn accept(&mut self, now: Instant, post: Post) {
-        self.reactor.accept(now, post);
-    }
-
-    /// About now, for a frame that need not be written at once.
-    pub(crate) fn about_now(&mut self) -> Instant {
-        self.glance.now()
-    }
-
-    /// Writes a frame if nothing is before it and nothing keeps it back; false if
-    /// something does. Without `buffered` it has left then, as far as the socket
-    /// takes it.
-    pub(crate) fn pass(
-        &mut self,
-        now: Instant,
-        frame: &Passing,
-        head: &[u8],
-        body: &[u8],
-        slot: Option<&Arc<Slot>>,
-    ) -> bool {
-        self.reactor.pass(now, frame, head, body, slot)
-    }
-
-    /// Gives a slower peer a moment before its frames pile up in the outbox. Whether
-    /// a frame that did not [pass](Self::pass) is worth another try.
-    pub(crate) fn pace(&mut self, frame: &Passing) -> Result<bool, Error> {
-        let mut now = clock::now();
-        let limit = clock::later(now, PACE).min(frame.deadline);
-        let mut waited = false;
-        while self.reactor.hold(now, frame) {
-            self.turn_until(Some(limit))?;
-            waited = true;
-            now = clock::now();
-        }
-        Ok(waited)
-    }
-
-    /// A frame of so many octets has passed: has it written now, or later with
-    /// others. Whoever only publishes is to hear of the session, too.
-    pub(crate) fn passed(
-        &mut self,
-        now: Instant,
-        size: usize,
-        buffered: bool,
-    ) -> Result<(), Error> {
-        self.gathered += size;
-        if self.reactor.was_overdue(now) {
-            self.gathered = 0;
-            return self.turn(Duration::ZERO);
-        }
-        if !buffered || self.gathered >= GATHER {
-            self.gathered = 0;
-            self.reactor.flush();
-        }
-        Ok(())
-    }
-
-    /// A frame of so many octets was handed over: lets it leave now, or later
-    /// with others.
-    pub(crate) fn gather(
-        &mut self,
-        now: Instant,
-        size: usize,
-        buffered: bool,
-    ) -> Result<(), Error> {
-        self.gathered += size;
-        if !buffered || self.gathered >= GATHER || self.reactor.was_overdue(now) {
-            self.gathered = 0;
-            self.turn(Duration::ZERO)?;
-        }
-        Ok(())
-    }
-
-    /// Turns until a frame of `size` octets may enter and nothing is before it.
-    /// Returns what time it is then.
-    pub(crate) fn make_room(
-        &mut self,
-        mut now: Instant,
-        size: usize,
-        deadline: Instant,
-    ) -> Result<Instant, Error> {
-        let limit = self.mailbox().config.limits.outbox;
-        if size > limit {
-            return Err(Misuse::TooLarge { size, limit }.into());
-        }
-        while !self.reactor.has_room(size) {
-            now = clock::now();
-            if deadline <= now {
-                return Err(Error::Timeout(Stage::Outbox));
-            }
-            self.turn_until(Some(deadline))?;
-            now = clock::now();
-        }
-        if self.reactor.is_done() {
-            return Err(self.mailbox().verdict());
-        }
-        Ok(now)
-    }
-
     /// Turns the reactor until a call is answered. The core does so by the
     /// call's own deadline; `limit` is for an answer that was taken already.
     pub(crate) fn wait(
@@ -514,9 +395,6 @@ impl fmt::Debug for Client {
             .finish()
     }
 }
-
-/// How much buffered frames are gathered for one write.
-const GATHER: usize = 64 << 10;
 
 /// Messages that a caller who was quick so far may take without a look at the clock.
 const UNCLOCKED: u32 = 8;
