@@ -20,7 +20,7 @@ fn deaf() -> (MockBroker, Client) {
         outbox: 64 << 20,
         ..Limits::default()
     };
-    let client = client(&broker).limits(limits).connect().unwrap();
+    let client = client(&broker).limits(limits).connect().expect("connects");
     (broker, client)
 }
 
@@ -28,7 +28,7 @@ fn deaf() -> (MockBroker, Client) {
 fn all_at_once(mut publish: impl FnMut() -> Result<(), Error>) {
     let began = Instant::now();
     for _ in 0..FRAMES {
-        publish().unwrap();
+        publish().expect("publishes");
     }
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
 }
