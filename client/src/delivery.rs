@@ -1,10 +1,6 @@
 //! Messages on their way from the core to the queues of subscriptions.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use crate::{
     acknowledge::Acknowledger,
@@ -12,6 +8,7 @@ use crate::{
     error::Error,
     event::Event,
     frame::Frame,
+    ledger::Ledger,
     mailbox::Mailbox,
     message::Message,
     metrics::QueueDepth,
@@ -23,7 +20,7 @@ use crate::{
 ///
 /// What comes of it is told by [`news`](Self::news), to be asked after each call.
 pub(crate) struct Delivery {
-    sinks: BTreeMap<Key, Sink>,
+    sinks: Ledger<Sink, Key>,
     /// From the message on for which its queue had no room, what came with it;
     /// nothing is read meanwhile.
     parked: VecDeque<Parked>,
@@ -59,7 +56,7 @@ pub(crate) enum News {
 impl Delivery {
     pub(crate) fn new(acknowledger: Arc<Mailbox>) -> Self {
         Self {
-            sinks: BTreeMap::new(),
+            sinks: Ledger::default(),
             parked: VecDeque::new(),
             closing: false,
             news: VecDeque::new(),
@@ -76,7 +73,7 @@ impl Delivery {
     }
 
     pub(crate) fn sink(&self, key: Key) -> Option<&Sink> {
-        self.sinks.get(&key)
+        self.sinks.get(key)
     }
 
     #[cfg(test)]
@@ -85,11 +82,11 @@ impl Delivery {
     }
 
     pub(crate) fn outlets(&self) -> Vec<Outlet> {
-        self.sinks.values().map(Sink::outlet).collect()
+        self.sinks.iter().map(|(_, sink)| sink.outlet()).collect()
     }
 
     pub(crate) fn depths(&self) -> Vec<QueueDepth> {
-        self.sinks.values().map(Sink::depth).collect()
+        self.sinks.iter().map(|(_, sink)| sink.depth()).collect()
     }
 
     /// Whether something waits for room in a queue.
@@ -107,7 +104,7 @@ impl Delivery {
     ) {
         while let Some((key, _)) = frames.front() {
             let key = *key;
-            let sink = self.sinks.get(&key);
+            let sink = self.sinks.get(key);
             let acknowledger = sink.filter(|sink| sink.acknowledges).map(|_| {
                 let acknowledger = Arc::<Mailbox>::clone(&self.acknowledger);
                 acknowledger as Arc<dyn Acknowledger>
@@ -138,7 +135,7 @@ impl Delivery {
         key: Key,
         next: &mut impl FnMut() -> Option<Message>,
     ) -> Option<Message> {
-        while let Some(sink) = self.sinks.get(&key) {
+        while let Some(sink) = self.sinks.get(key) {
             let (mut dropped, last) = sink.push(next);
             let (waits, more) = match last {
                 Pushed::Done | Pushed::Dropped(_) => (None, false),
@@ -190,7 +187,7 @@ impl Delivery {
     pub(crate) fn close(&mut self, now: Instant) {
         self.closing = true;
         #[cfg(feature = "spill")]
-        for sink in self.sinks.values() {
+        for (_, sink) in self.sinks.iter() {
             sink.queue.last_call();
         }
         self.unpark(now);
@@ -233,8 +230,10 @@ impl Delivery {
 
     /// What waits for a new token, and what it is worth.
     fn weigh(&mut self, now: Instant, suspended: bool) {
-        let suspend = |(key, sink): (&Key, &mut Sink)| (*key, sink.suspend(suspended));
-        let dropped: Vec<_> = self.sinks.iter_mut().map(suspend).collect();
+        let sinks = self.sinks.iter_mut();
+        let dropped: Vec<_> = sinks
+            .map(|(key, sink)| (key, sink.suspend(suspended)))
+            .collect();
         for (key, messages) in dropped {
             self.dropped(now, key, messages);
         }
@@ -246,14 +245,14 @@ impl Delivery {
             return;
         }
         self.news.push_back(News::Dropped(messages));
-        let sink = self.sinks.get_mut(&key);
+        let sink = self.sinks.get_mut(key);
         if let Some((dropped, sink)) = sink.and_then(|s| Some((s.dropped(now, messages)?, s))) {
             self.news.push_back(News::slow(sink, dropped));
         }
     }
 
     fn fail(&mut self, key: Key) {
-        if let Some(sink) = self.sinks.get(&key) {
+        if let Some(sink) = self.sinks.get(key) {
             let subscription = sink.id.to_string();
             self.finish(key, Some(Error::Overflow));
             let event = Event::Overflowed { subscription };
@@ -264,7 +263,7 @@ impl Delivery {
 
     /// A subscription is over: what was dropped is told, and its queue ends.
     fn finish(&mut self, key: Key, cause: Option<Error>) {
-        let Some(mut sink) = self.sinks.remove(&key) else {
+        let Some(mut sink) = self.sinks.remove(key) else {
             return;
         };
         if let Some(cause) = cause {

@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 /// order, too: then all that is done to it is O(1), and else O(log n), but for
 /// insertions far from the end.
 #[derive(Debug)]
-pub(crate) struct Ledger<T> {
+pub(crate) struct Ledger<T, N = u64> {
     /// In the order of the numbers. What is removed stays until it is first or last,
     /// or one of too many.
-    entries: VecDeque<(u64, Option<T>)>,
+    entries: VecDeque<(N, Option<T>)>,
     live: usize,
 }
 
-impl<T> Default for Ledger<T> {
+impl<T, N> Default for Ledger<T, N> {
     fn default() -> Self {
         Self {
             entries: VecDeque::new(),
@@ -22,9 +22,9 @@ impl<T> Default for Ledger<T> {
     }
 }
 
-impl<T> Ledger<T> {
+impl<T, N: Copy + Ord + Into<u64>> Ledger<T, N> {
     /// Enters a value, instead of what had this number.
-    pub(crate) fn insert(&mut self, number: u64, value: T) {
+    pub(crate) fn insert(&mut self, number: N, value: T) {
         if self.entries.back().is_none_or(|(last, _)| *last < number) {
             self.entries.push_back((number, Some(value)));
             self.live += 1;
@@ -42,7 +42,7 @@ impl<T> Ledger<T> {
         }
     }
 
-    pub(crate) fn remove(&mut self, number: u64) -> Option<T> {
+    pub(crate) fn remove(&mut self, number: N) -> Option<T> {
         let at = self.find(number).ok()?;
         let value = self.entries[at].1.take()?;
         self.live -= 1;
@@ -58,12 +58,12 @@ impl<T> Ledger<T> {
         Some(value)
     }
 
-    pub(crate) fn get(&self, number: u64) -> Option<&T> {
+    pub(crate) fn get(&self, number: N) -> Option<&T> {
         let at = self.find(number).ok()?;
         self.entries[at].1.as_ref()
     }
 
-    pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, number: N) -> Option<&mut T> {
         let at = self.find(number).ok()?;
         self.entries[at].1.as_mut()
     }
@@ -73,16 +73,20 @@ impl<T> Ledger<T> {
     }
 
     /// In the order of the numbers.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (N, &T)> {
         let entries = self.entries.iter();
         entries.filter_map(|(number, value)| Some((*number, value.as_ref()?)))
     }
 
     /// In the order of the numbers.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (N, &mut T)> {
+        let entries = self.entries.iter_mut();
+        entries.filter_map(|(number, value)| Some((*number, value.as_mut()?)))
+    }
+
+    /// In the order of the numbers.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.entries
-            .iter_mut()
-            .filter_map(|(_, value)| value.as_mut())
+        self.iter_mut().map(|(_, value)| value)
     }
 
     /// In the order of the numbers.
@@ -91,9 +95,10 @@ impl<T> Ledger<T> {
     }
 
     /// Where a number is, or would be. Mostly none is missing from the first on.
-    fn find(&self, number: u64) -> Result<usize, usize> {
-        let first = self.entries.front().map_or(0, |(first, _)| *first);
-        let guess = usize::try_from(number.wrapping_sub(first)).unwrap_or(usize::MAX);
+    fn find(&self, number: N) -> Result<usize, usize> {
+        let first = self.entries.front().map_or(0, |(first, _)| (*first).into());
+        let ahead = number.into().wrapping_sub(first);
+        let guess = usize::try_from(ahead).unwrap_or(usize::MAX);
         match self.entries.get(guess) {
             Some((found, _)) if *found == number => Ok(guess),
             Some(_) | None => self
@@ -117,7 +122,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_map(steps in prop::collection::vec((0_u64..200, 0_u8..4), 0..600)) {
-            let (mut ledger, mut map) = (Ledger::default(), BTreeMap::new());
+            let (mut ledger, mut map) = (Ledger::<usize>::default(), BTreeMap::new());
             for (nth, (number, what)) in steps.into_iter().enumerate() {
                 // Most are new and come in order.
                 let number = if number < 150 { nth as u64 } else { number };
@@ -145,7 +150,7 @@ mod tests {
 
     #[test]
     fn one_that_stays_does_not_keep_the_places_of_all_that_follow() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::<()>::default();
         for number in 0..1_000_000 {
             ledger.insert(number, ());
             if number > 1 {

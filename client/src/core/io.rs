@@ -108,6 +108,12 @@ impl Waiter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub u32);
 
+impl From<Key> for u64 {
+    fn from(key: Key) -> Self {
+        key.0.into()
+    }
+}
+
 /// How a call ends well.
 #[derive(Debug, Clone)]
 pub enum Reply {

@@ -6,7 +6,7 @@ use super::{
     dedupe::Window,
     io::{Key, Subscribe, Ticket, Waiter},
 };
-use crate::frame::Frame;
+use crate::{frame::Frame, ledger::Ledger};
 
 /// How far a subscription has come on the present connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ const FEW: usize = 1;
 /// The subscriptions of a session, in the order in which they were made.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
-    all: BTreeMap<Key, Subscription>,
+    all: Ledger<Subscription, Key>,
     by_id: BTreeMap<Box<[u8]>, Key>,
     /// What those remember that drop a MESSAGE that has come before, by key.
     windows: Vec<(Key, Window)>,
@@ -101,7 +101,7 @@ impl Subscriptions {
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Option<Subscription> {
-        let subscription = self.all.remove(&key)?;
+        let subscription = self.all.remove(key)?;
         self.by_id.remove(subscription.spec.id.as_bytes());
         if let Ok(place) = self.window(key) {
             self.windows.remove(place);
@@ -111,11 +111,11 @@ impl Subscriptions {
     }
 
     pub(super) fn get(&self, key: Key) -> Option<&Subscription> {
-        self.all.get(&key)
+        self.all.get(key)
     }
 
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Subscription> {
-        self.all.get_mut(&key)
+        self.all.get_mut(key)
     }
 
     pub(super) fn by_id(&self, id: &str) -> Option<Key> {
@@ -147,9 +147,9 @@ impl Subscriptions {
             return None;
         }
         let destination = message.header("destination")?;
-        let mut all = self.all.values();
-        let found = all.find(|s| s.spec.destination == destination)?;
-        Some(found.spec.key)
+        let mut all = self.all.iter();
+        let found = all.find(|(_, s)| s.spec.destination == destination)?;
+        Some(found.0)
     }
 
     /// Whether the MESSAGE has come before. Most sessions remember nothing.
@@ -167,13 +167,13 @@ impl Subscriptions {
     /// have left now.
     pub(super) fn lost(&mut self, heard: Instant) -> Vec<Key> {
         let mut gone = Vec::new();
-        for (key, subscription) in &mut self.all {
+        for (key, subscription) in self.all.iter_mut() {
             subscription.asking = None;
             if subscription.established {
                 subscription.silent_since.get_or_insert(heard);
             }
             match subscription.state {
-                State::Leaving => gone.push(*key),
+                State::Leaving => gone.push(key),
                 State::Wanted | State::Asked(_) | State::Overdue | State::Confirmed => {
                     subscription.state = State::Wanted;
                 }
@@ -197,21 +197,18 @@ impl Subscriptions {
     pub(super) fn asked(&self) -> Vec<Key> {
         let is_it = |s: &Subscription| matches!(s.state, State::Asked(_) | State::Overdue);
         let asked = self.all.iter().filter(|(_, s)| is_it(s));
-        asked.map(|(key, _)| *key).collect()
+        asked.map(|(key, _)| key).collect()
     }
 
     /// How many work, of all that should.
     pub(super) fn confirmed(&self) -> (usize, usize) {
-        let is_it = |s: &&Subscription| s.state == State::Confirmed;
-        (self.all.values().filter(is_it).count(), self.all.len())
+        let confirmed = self.all.iter().filter(|(_, s)| s.state == State::Confirmed);
+        (confirmed.count(), self.all.len())
     }
 
     /// The one that a question for headers is about.
     pub(super) fn asked_with(&mut self, ticket: Ticket) -> Option<(Key, &mut Subscription)> {
-        self.all
-            .iter_mut()
-            .find(|(_, s)| s.asking == Some(ticket))
-            .map(|(key, s)| (*key, s))
+        self.all.iter_mut().find(|(_, s)| s.asking == Some(ticket))
     }
 
     /// Those whose SUBSCRIBE is to leave (again), in order; but those that were
@@ -219,10 +216,10 @@ impl Subscriptions {
     pub(super) fn unconfirmed(&self) -> std::collections::VecDeque<Key> {
         let wanted = self.all.iter().filter(|(_, s)| s.state == State::Wanted);
         let (good, bad): (Vec<_>, Vec<_>) = wanted.partition(|(_, s)| s.refusals == 0);
-        good.into_iter().chain(bad).map(|(key, _)| *key).collect()
+        good.into_iter().chain(bad).map(|(key, _)| key).collect()
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
-        self.all.keys().copied()
+        self.all.iter().map(|(key, _)| key)
     }
 }
