@@ -47,7 +47,8 @@ where
         let errands = Self(Arc::clone(&self.0));
         let own = key.clone();
         let helper = thread::Builder::new().name("hobnail-helper".into());
-        let spawned = helper.spawn(move || {
+        // Boxed, so that what starts a thread is compiled once and not for each kind.
+        let errand: Box<dyn FnOnce() + Send> = Box::new(move || {
             let mut asked = question;
             loop {
                 let answer = catch_unwind(AssertUnwindSafe(|| work(&asked))).ok();
@@ -65,6 +66,7 @@ where
                 asked = latest;
             }
         });
+        let spawned = helper.spawn(errand);
         if spawned.is_err() {
             self.lock().retain(|(other, _)| *other != key);
         }
