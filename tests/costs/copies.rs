@@ -73,9 +73,18 @@ fn read(ws: &mut WebSocket<TcpStream>, octets: usize) {
     }
 }
 
+/// Whatever the size of the pieces.
+fn is_copied_once_more_at_most(shape: fn(usize) -> ShapeAction, sizes: &[usize]) {
+    for every in sizes {
+        let broker = cut(shape(*every));
+        let (ours, theirs) = (ours(&broker), theirs(&broker));
+        assert!(ours <= theirs + ONCE, "{every}: {ours}, {theirs}");
+    }
+}
+
 #[test]
 fn a_fragmented_message_is_copied_once_more_at_most() {
-    for every in [
+    let sizes = [
         1 << 10,
         16 << 10,
         40_000,
@@ -85,16 +94,13 @@ fn a_fragmented_message_is_copied_once_more_at_most() {
         100_000,
         131_072,
         SIZE,
-    ] {
-        let broker = cut(act::frag_every(every));
-        let (ours, theirs) = (ours(&broker), theirs(&broker));
-        assert!(ours <= theirs + ONCE, "{every}: {ours}, {theirs}");
-    }
+    ];
+    is_copied_once_more_at_most(act::frag_every, &sizes);
 }
 
 #[test]
 fn a_frame_split_over_messages_is_copied_once_more_at_most() {
-    for every in [
+    let sizes = [
         1 << 10,
         2 << 10,
         8 << 10,
@@ -105,9 +111,6 @@ fn a_frame_split_over_messages_is_copied_once_more_at_most() {
         66_000,
         100_000,
         131_072,
-    ] {
-        let broker = cut(act::split_every(every));
-        let (ours, theirs) = (ours(&broker), theirs(&broker));
-        assert!(ours <= theirs + ONCE, "{every}: {ours}, {theirs}");
-    }
+    ];
+    is_copied_once_more_at_most(act::split_every, &sizes);
 }
