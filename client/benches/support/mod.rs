@@ -1,6 +1,8 @@
-//! The octets that are read.
+//! The octets that are read, and a session that reads them.
 
 #![allow(dead_code, reason = "each benchmark needs some of it")]
+
+pub(crate) mod session;
 
 /// Octets of body.
 pub(crate) const SIZES: [usize; 4] = [40, 300, 4 << 10, 64 << 10];
