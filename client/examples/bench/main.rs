@@ -18,6 +18,7 @@ mod job;
 mod page;
 mod peer;
 mod plan;
+mod size;
 mod source;
 
 use std::error::Error;
@@ -62,6 +63,15 @@ usage: bench [WORD...] [--runs N] [--quick] [--json FILE] [--page FOLDER] [--pee
 COMMAND is run with `recv COUNT SIZE PORT`: it connects to ws://127.0.0.1:PORT/, subscribes
 to /blast/COUNT/SIZE, and ends when it has received so many messages.";
 
+/// What is no comparison with raw tungstenite.
+const ELSEWHERE: &str = "\
+Shown by other commands:
+  allocations, octets copied, wake-ups when idle   cargo test -p hobnail-tests --test costs
+  memory while a consumer stands still             cargo test -p hobnail-tests --test overload
+  frames read, beside other codecs                 cargo bench --manifest-path client/benches/peers/Cargo.toml
+  timers, beside BTreeMap and BinaryHeap           cargo bench -p hobnail --bench wheel
+  instructions for each message                    cargo run --release --example instructions";
+
 struct Options {
     words: Vec<String>,
     peers: Vec<Peer>,
@@ -98,6 +108,9 @@ fn compare(options: &Options) -> Result<()> {
     println!("{}", page::heading());
     for row in &measured {
         println!("{}", page::line(row));
+    }
+    if options.words.is_empty() {
+        println!("\n{ELSEWHERE}");
     }
     if let Some(file) = &options.json {
         std::fs::write(file, page::json(&measured)?)?;

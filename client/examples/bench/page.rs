@@ -27,7 +27,7 @@ pub(crate) fn line(one: &Measured) -> String {
 
 fn figure(one: &Measured, value: f64) -> String {
     match (one.row.figure, one.row.target) {
-        ("rss" | "each", _) => format!("{:.0} KiB", value / 1024.0),
+        ("rss" | "each" | "octets", _) => format!("{:.0} KiB", value / 1024.0),
         (_, Target::Rate(_)) => format!("{:.0}/s", 1e9 / value),
         _ => format!("{:.2} µs", value / 1000.0),
     }

@@ -5,13 +5,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Options, Peer, Result, peer, source::Source};
+use crate::{Options, Peer, Result, peer, size, source::Source};
 
 /// One job: who, what, the size of the bodies, and whether over TLS.
 type Job = (&'static str, &'static str, usize, bool);
 
 /// What a job took, by name: `cpu`, `wall`, `p50`, `p99` in nanoseconds a
-/// message, `rss` and `each` in octets.
+/// message, `rss`, `each` and `octets` in octets.
 pub(crate) type Took = BTreeMap<String, f64>;
 
 /// One line of the table.
@@ -148,6 +148,14 @@ pub(crate) fn rows(peers: &[Peer]) -> Vec<Row> {
         Some(idle("raw")),
         Times(1.3),
     );
+    let size = |who| (who, "size", 0, true);
+    row(
+        "wss size of the least program".into(),
+        "octets",
+        size("driven"),
+        Some(size("raw")),
+        Times(1.3),
+    );
     let many = ("driven", "many", 300, false);
     row(
         "many connections, memory each".into(),
@@ -229,6 +237,7 @@ pub(crate) fn measure(rows: Vec<Row>, source: &Source, options: &Options) -> Res
 
 fn run((who, what, size, tls): Job, source: &Source, options: &Options) -> Result<Took> {
     let count = match what {
+        "size" => return size::of(who),
         "echo" => 10_000,
         "idle" => 1,
         "reconnect" => 50,
