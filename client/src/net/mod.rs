@@ -9,6 +9,7 @@ mod frames;
 mod http1;
 mod incoming;
 mod link;
+mod outbuf;
 mod refusal;
 mod resolve;
 mod stream;

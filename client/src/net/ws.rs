@@ -25,6 +25,7 @@ use tungstenite::{
 use super::{
     frames::Frames,
     incoming::{Incoming, Said},
+    outbuf::Outbuf,
     stream::{Readiness, Stream},
 };
 use crate::{config::Config, dialect::MessageKind, error::LinkError, frame::Piece};
@@ -81,9 +82,7 @@ struct Outgoing {
 /// in which they were made.
 struct Wire {
     stream: Stream,
-    out: Vec<u8>,
-    /// How much of `out` has left.
-    sent: usize,
+    out: Outbuf,
 }
 
 enum Closing {
@@ -109,8 +108,7 @@ impl Ws {
             incoming: Incoming::new(leftover, limit),
             wire: Wire {
                 stream,
-                out: Vec::new(),
-                sent: 0,
+                out: Outbuf::default(),
             },
             frames: Frames::default(),
             kind,
@@ -211,28 +209,14 @@ impl Ws {
 }
 
 impl Wire {
-    fn waiting(&self) -> usize {
-        self.out.len() - self.sent
-    }
-
     /// Writes until nothing waits or the socket is full.
     fn push(&mut self) -> io::Result<()> {
-        while self.sent < self.out.len() {
-            match self.stream.write(&self.out[self.sent..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => self.sent += n,
-                Err(e) => {
-                    // Not each time: what waits would have to move.
-                    if self.sent >= self.waiting() {
-                        self.out.drain(..self.sent);
-                        self.sent = 0;
-                    }
-                    return Err(e);
-                }
+        while self.out.len() > 0 {
+            match self.stream.write(self.out.octets())? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => self.out.consume(written),
             }
         }
-        self.out.clear();
-        self.sent = 0;
         self.stream.flush()
     }
 }

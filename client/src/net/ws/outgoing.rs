@@ -6,20 +6,18 @@ use bytes::Bytes;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::{Closing, FRAGMENT, LOW_WATER, NUL, Outgoing, WRITE_EARLY, WRITE_LIMIT, Ws};
-use crate::{dialect::MessageKind, error::LinkError};
+use crate::{dialect::MessageKind, error::LinkError, net::frames::BEYOND_ASCII};
 
 impl Ws {
     /// Queues one message. TEXT if it is UTF-8 and nothing else is wanted:
     /// brokers that tell the two apart expect TEXT, and RFC 6455 §5.6 forbids
     /// anything else in it.
     pub(in crate::net) fn send(&mut self, message: Bytes) {
-        let data = self.data(&message);
-        let waits = !self.queue.is_empty() || self.wire.waiting() > LOW_WATER;
+        let waits = !self.queue.is_empty() || self.wire.out.len() > LOW_WATER;
         if !waits && message.len() <= FRAGMENT && self.can_write() {
-            self.frames
-                .write(&mut self.wire.out, OpCode::Data(data), true, &message);
-            return self.write_early();
+            return self.write_text(&[&message], &message);
         }
+        let data = data(self.kind, &message, is_ascii(&message));
         self.queue.push_back(Outgoing {
             rest: message,
             data,
@@ -30,44 +28,46 @@ impl Ws {
     /// Writes a message in three parts: `head`, which is UTF-8, `body` and a NUL.
     /// To be called only while it [wants a frame](Self::wants_frame).
     pub(in crate::net) fn pass(&mut self, head: &[u8], body: &[u8]) {
+        if head.len() + body.len() + NUL.len() <= FRAGMENT {
+            return self.write_text(&[head, body, NUL], body);
+        }
         if head.len() > FRAGMENT / 2 {
             return self.send([head, body, NUL].concat().into());
         }
-        let data = self.data(body);
-        let (cut, last) = match head.len() + body.len() + NUL.len() {
-            0..=FRAGMENT => (body.len(), true),
-            _ => (cut(body, FRAGMENT - head.len(), data), false),
-        };
+        let data = data(self.kind, body, is_ascii(body));
+        let cut = cut(body, FRAGMENT - head.len(), data);
         let (now, later) = body.split_at(cut);
-        let end = if last { NUL } else { b"" };
-        let length = head.len() + now.len() + end.len();
-        let out = &mut self.wire.out;
-        let mask = self.frames.begin(out, OpCode::Data(data), last, length);
-        mask.append_all(out, &[head, now, end]);
+        self.write_data(data, false, &[head, now]);
+        self.pass_on(later);
+    }
+
+    /// Writes a message in parts of which only `doubtful` may be no UTF-8.
+    fn write_text(&mut self, parts: &[&[u8]], doubtful: &[u8]) {
+        let kind = self.kind;
+        let opcode = |ascii| OpCode::Data(data(kind, doubtful, ascii));
+        self.frames.write(&mut self.wire.out, true, parts, opcode);
         self.write_early();
-        if !last {
-            self.pass_on(later);
-        }
+    }
+
+    fn write_data(&mut self, data: Data, last: bool, parts: &[&[u8]]) {
+        let opcode = |_| OpCode::Data(data);
+        self.frames.write(&mut self.wire.out, last, parts, opcode);
+        self.write_early();
     }
 
     /// The rest of a message and a NUL: what the socket takes now, it takes from
     /// where it lies.
-    pub(super) fn pass_on(&mut self, mut rest: &[u8]) {
+    fn pass_on(&mut self, mut rest: &[u8]) {
         let mut last = false;
-        while !last && self.wire.waiting() <= LOW_WATER {
+        while !last && self.wire.out.len() <= LOW_WATER {
             last = rest.len() + NUL.len() <= FRAGMENT;
-            let cut = if last {
-                rest.len()
+            if last {
+                self.write_data(Data::Continue, true, &[rest, NUL]);
             } else {
-                cut(rest, FRAGMENT, Data::Continue)
-            };
-            let end = if last { NUL } else { b"" };
-            let code = OpCode::Data(Data::Continue);
-            let out = &mut self.wire.out;
-            let mask = self.frames.begin(out, code, last, cut + end.len());
-            mask.append_all(out, &[&rest[..cut], end]);
-            rest = &rest[cut..];
-            self.write_early();
+                let (now, later) = rest.split_at(cut(rest, FRAGMENT, Data::Continue));
+                self.write_data(Data::Continue, false, &[now]);
+                rest = later;
+            }
         }
         if !last {
             self.queue.push_back(Outgoing {
@@ -77,29 +77,19 @@ impl Ws {
         }
     }
 
-    /// TEXT if it is UTF-8 and nothing else is wanted. Most is ASCII, which is told
-    /// much faster.
-    pub(super) fn data(&self, message: &[u8]) -> Data {
-        match self.kind {
-            MessageKind::Text if is_ascii(message) => Data::Text,
-            MessageKind::Text if std::str::from_utf8(message).is_ok() => Data::Text,
-            MessageKind::Text | MessageKind::Binary => Data::Binary,
-        }
-    }
-
     /// Whether another message would go straight out.
     pub(in crate::net) fn wants_frame(&self) -> bool {
         let socket = self.wire.stream.socket();
         !self.is_closing()
             && self.queue.is_empty()
-            && self.wire.waiting() <= LOW_WATER
+            && self.wire.out.len() <= LOW_WATER
             && socket.is_writable()
             && socket.broken().is_none()
     }
 
     pub(in crate::net) fn is_flushed(&self) -> bool {
         self.queue.is_empty()
-            && self.wire.waiting() == 0
+            && self.wire.out.len() == 0
             && !matches!(self.closing, Closing::Queued(_) | Closing::Answering { .. })
     }
 
@@ -135,20 +125,21 @@ impl Ws {
     #[cfg(test)]
     pub(in crate::net) fn queued(&self) -> u64 {
         let here: usize = self.queue.iter().map(|o| o.rest.len()).sum();
-        (here + self.wire.waiting()) as u64
+        (here + self.wire.out.len()) as u64
     }
 
     /// Makes frames of messages while few wait to be written.
     pub(super) fn fill(&mut self) {
-        while self.wire.waiting() <= LOW_WATER && self.can_write() {
+        while self.wire.out.len() <= LOW_WATER && self.can_write() {
             let Some(front) = self.queue.front_mut() else {
                 return self.send_close();
             };
             let cut = fragment(&front.rest, front.data);
             let last = cut == front.rest.len();
+            let opcode = |_| OpCode::Data(front.data);
             let payload = &front.rest[..cut];
             self.frames
-                .write(&mut self.wire.out, OpCode::Data(front.data), last, payload);
+                .write(&mut self.wire.out, last, &[payload], opcode);
             if last {
                 self.queue.pop_front();
             } else {
@@ -160,7 +151,7 @@ impl Ws {
     }
 
     pub(super) fn write_early(&mut self) {
-        if self.wire.waiting() > WRITE_EARLY {
+        if self.wire.out.len() > WRITE_EARLY {
             if let Err(e) = self.wire.push() {
                 log::trace!("the rest waits: {e}");
             }
@@ -168,8 +159,9 @@ impl Ws {
     }
 
     pub(super) fn write_control(&mut self, control: Control, payload: &[u8]) {
+        let opcode = |_| OpCode::Control(control);
         self.frames
-            .write(&mut self.wire.out, OpCode::Control(control), true, payload);
+            .write(&mut self.wire.out, true, &[payload], opcode);
     }
 
     /// With the ping's payload (RFC 6455 §5.5.3).
@@ -177,7 +169,7 @@ impl Ws {
         if !self.can_write() {
             return;
         }
-        if self.wire.waiting() <= WRITE_LIMIT {
+        if self.wire.out.len() <= WRITE_LIMIT {
             self.write_control(Control::Pong, &payload);
         } else {
             // Only the latest must be answered.
@@ -208,11 +200,23 @@ fn cut(rest: &[u8], size: usize, data: Data) -> usize {
     size - back.unwrap_or(0)
 }
 
-/// Without a branch for each part of it.
+/// TEXT if it is UTF-8 and nothing else is wanted.
+fn data(kind: MessageKind, message: &[u8], is_ascii: bool) -> Data {
+    match kind {
+        MessageKind::Text if is_ascii || std::str::from_utf8(message).is_ok() => Data::Text,
+        MessageKind::Text | MessageKind::Binary => Data::Binary,
+    }
+}
+
+/// Most is ASCII, which is told much faster than UTF-8: without a branch for each part.
 fn is_ascii(octets: &[u8]) -> bool {
     let words = octets.chunks_exact(8);
     let rest = words.remainder().iter().fold(0, |any, octet| any | octet);
-    let words = words.filter_map(|word| Some(u64::from_ne_bytes(*word.first_chunk()?)));
-    let words = words.fold(0, |any, word| any | word);
-    words & 0x8080_8080_8080_8080 == 0 && rest < 0x80
+    let mut any = u64::from(rest);
+    for word in words {
+        any |= word
+            .first_chunk()
+            .map_or(0, |word| u64::from_ne_bytes(*word));
+    }
+    any & BEYOND_ASCII == 0
 }
