@@ -171,7 +171,7 @@ impl Port<'_> {
                     passed = client.pass(clock::now(), &frame, head, body, slot);
                 }
                 if passed {
-                    client.passed(now, frame.size, leave.buffered)?;
+                    client.gather(now, frame.size, leave.buffered)?;
                 }
                 Ok(passed)
             }

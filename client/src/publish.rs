@@ -1,6 +1,8 @@
 //! SEND, ACK and NACK: frames that the calling thread writes.
 
 mod few;
+mod head;
+mod memory;
 
 use std::{
     borrow::Cow,
@@ -14,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 
 use few::Few;
+use head::{FIRST, Head};
 
 use crate::{
     clock,
@@ -216,37 +219,40 @@ impl<'a> Publish<'a> {
         if self.receipt {
             self.port.check_thread()?;
         }
-        let receipt = self.receipt.then(|| self.port.mailbox().receipt());
-        let mut head = memory::head();
+        // Of all calls in one row of numbers: who waits for a RECEIPT has the receipt's.
+        let asked = self
+            .receipt
+            .then(|| (self.port.mailbox().number(), Slot::new()));
+        let receipt = asked.as_ref().map(|(id, _)| *id);
+        let slot = asked.as_ref().map(|(_, slot)| slot);
+        let mut head = Head::last();
         let needs = self.write(&mut head, receipt)?;
-        let asked = receipt.map(|id| (id, self.port.mailbox().slot()));
         let now = self.port.now(self.buffered && !self.receipt);
         let mut frame = Passing {
-            size: head.len() + self.body.len() + 1,
+            size: head.octets.len() + self.body.len() + 1,
             needs,
             deadline: clock::later(now, self.patience()),
-            receipt: asked.as_ref().map(|(id, (waiter, _))| (*id, *waiter)),
+            receipt: receipt.map(|id| (id, Waiter(id))),
         };
-        let slot = asked.as_ref().map(|(_, (_, slot))| slot);
         let plain = !self.replay && self.transaction.is_none() && self.replies.is_none();
         let (parts, leave) = (
-            (&head[..], &self.body[..]),
+            (&head.octets[..], &self.body[..]),
             Leave {
                 wait,
                 buffered: self.buffered,
             },
         );
         if plain && self.port.pass(now, frame, parts, slot, leave)? {
-            memory::give_back(head);
+            head.keep();
         } else {
-            let octets = memory::frame(&[&head, &self.body, b"\0"]);
-            memory::give_back(head);
+            let octets = memory::frame(&[&head.octets, &self.body, b"\0"]);
+            head.keep();
             let now = clock::now();
             frame.deadline = clock::later(now, self.patience());
             let until = if wait { frame.deadline } else { now };
             self.post(now, until, &frame, octets, slot)?;
         }
-        Ok(asked.map(|(id, (_, slot))| (id, slot)))
+        Ok(asked)
     }
 
     fn post(
@@ -275,16 +281,30 @@ impl<'a> Publish<'a> {
 
     /// Writes all that comes before the body. Returns the oldest version in which
     /// the frame means what it should.
-    fn write(&self, buffer: &mut BytesMut, receipt: Option<u64>) -> Result<Version, Error> {
-        let mut frame = Encoder::new(buffer, frame::Command::Send, Version::V1_2);
-        frame.known_header("destination:", &self.destination)?;
-        for (name, value) in self.headers.iter() {
-            let asks = self.replies.is_some();
-            if RESERVED.contains(&&**name) || (asks && ASKING.contains(&&**name)) {
-                return Err(Misuse::Header(name.to_string()).into());
-            }
-            frame.header(name, value)?;
+    fn write(&self, head: &mut Head, receipt: Option<u64>) -> Result<Version, Error> {
+        let plain = self.transaction.is_none() && self.replies.is_none() && receipt.is_none();
+        let is_same = self.replies.is_none() && head.begins_with(&self.destination, &self.headers);
+        if is_same && plain && head.fits(self.body.len()) {
+            return Ok(Version::V1_0);
         }
+        let mut lasting = None;
+        let mut frame = if is_same {
+            head.cut();
+            Encoder::resume(&mut head.octets, frame::Command::Send, Version::V1_2)
+        } else {
+            head.clear();
+            let mut frame = Encoder::new(&mut head.octets, frame::Command::Send, Version::V1_2);
+            frame.known_header(FIRST, &self.destination)?;
+            for (name, value) in self.headers.iter() {
+                let asks = self.replies.is_some();
+                if RESERVED.contains(&&**name) || (asks && ASKING.contains(&&**name)) {
+                    return Err(Misuse::Header(name.to_string()).into());
+                }
+                frame.header(name, value)?;
+            }
+            lasting = frame.unescaped();
+            frame
+        };
         if let Some(id) = self.transaction {
             frame.header("transaction", &transaction_text(id))?;
         }
@@ -296,7 +316,14 @@ impl<'a> Publish<'a> {
             let dialect = self.port.mailbox().config.dialect;
             receipt_headers(&mut frame, dialect, id)?;
         }
-        Ok(frame.finish_head(self.body.len())?)
+        let needs = frame.finish_head(self.body.len())?;
+        if let Some(octets) = lasting {
+            head.lasts(octets, &self.destination, &self.headers);
+        }
+        if plain {
+            head.is_plain(self.body.len());
+        }
+        Ok(needs)
     }
 }
 
@@ -378,57 +405,6 @@ fn replies(mailbox: &Mailbox) -> Arc<Replies> {
 const ASKING: &[&str] = &["reply-to", "correlation-id"];
 const RESERVED: &[&str] = &["destination", "receipt", "transaction", "content-length"];
 
-/// Where frames are written: two blocks by turns, each used again once its
-/// frames have left. While those of one leave there is room in the other.
-mod memory {
-    use std::{cell::Cell, cell::RefCell, mem};
-
-    use bytes::{Bytes, BytesMut};
-
-    /// A frame that is larger gets memory of its own.
-    const LARGE: usize = 8 << 10;
-    const BLOCK: usize = 64 << 10;
-
-    thread_local! {
-        static HEAD: Cell<BytesMut> = Cell::default();
-        static BLOCKS: RefCell<[BytesMut; 2]> = RefCell::default();
-    }
-
-    /// Memory for what comes before a body.
-    pub(super) fn head() -> BytesMut {
-        HEAD.take()
-    }
-
-    /// The same memory, for the next.
-    pub(super) fn give_back(mut head: BytesMut) {
-        if head.capacity() <= LARGE {
-            head.clear();
-            HEAD.set(head);
-        }
-    }
-
-    /// A frame of these parts.
-    pub(super) fn frame(parts: &[&[u8]]) -> Bytes {
-        let size = parts.iter().map(|part| part.len()).sum();
-        let put = |buffer: &mut BytesMut| parts.iter().for_each(|p| buffer.extend_from_slice(p));
-        if size > LARGE {
-            let mut own = BytesMut::with_capacity(size);
-            put(&mut own);
-            return own.freeze();
-        }
-        BLOCKS.with_borrow_mut(|[block, other]| {
-            if !block.try_reclaim(size) {
-                mem::swap(block, other);
-                if !block.try_reclaim(size) {
-                    *block = BytesMut::with_capacity(BLOCK);
-                }
-            }
-            put(block);
-            block.split().freeze()
-        })
-    }
-}
-
 /// A frame of a transaction that carries nothing else: BEGIN, COMMIT, ABORT.
 pub(crate) fn encode_transaction(
     port: &Port<'_>,
@@ -438,7 +414,7 @@ pub(crate) fn encode_transaction(
     receipt: bool,
 ) -> Result<Outgoing, EncodeError> {
     let mailbox = port.mailbox();
-    let receipt = receipt.then(|| mailbox.receipt());
+    let receipt = receipt.then(|| mailbox.number());
     let mut buffer = BytesMut::with_capacity(64);
     let mut frame = Encoder::new(&mut buffer, command, Version::V1_2);
     frame.header("transaction", &transaction_text(id))?;

@@ -76,8 +76,8 @@ pub(crate) struct Reactor {
     more: bool,
     /// Frames have passed that were not written yet.
     passed: bool,
-    /// When it turned last.
-    turned: Instant,
+    /// When it should have turned again.
+    overdue: Instant,
 }
 
 impl Reactor {
@@ -122,7 +122,7 @@ impl Reactor {
             events: Arc::new(events),
             more: false,
             passed: false,
-            turned: clock::now(),
+            overdue: clock::after(OVERDUE),
             config,
         })
     }
@@ -171,13 +171,18 @@ impl Reactor {
         self.more = true;
     }
 
+    /// Whether the next turn will not wait, since there is work for it.
+    pub(crate) fn has_more(&self) -> bool {
+        self.more
+    }
+
     /// Whether it has not turned for so long that the session might suffer.
     pub(crate) fn is_overdue(&self) -> bool {
         self.was_overdue(clock::now())
     }
 
     pub(crate) fn was_overdue(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.turned) > OVERDUE
+        now > self.overdue
     }
 
     /// When [`turn`](Self::turn) must run again even if nothing becomes ready.
@@ -221,7 +226,7 @@ impl Reactor {
             Err(e) => return Err(e),
         }
         let now = clock::now();
-        self.turned = now;
+        self.overdue = now + OVERDUE;
         for event in &self.ready {
             if event.token() == LINK {
                 if let Some((_, link)) = &mut self.link {

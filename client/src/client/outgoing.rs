@@ -75,28 +75,8 @@ impl Client {
         Ok(waited)
     }
 
-    /// A frame of so many octets has passed: has it written now, or later with
-    /// others. Whoever only publishes is to hear of the session, too.
-    pub(crate) fn passed(
-        &mut self,
-        now: Instant,
-        size: usize,
-        buffered: bool,
-    ) -> Result<(), Error> {
-        self.gathered += size;
-        if self.reactor.was_overdue(now) {
-            self.gathered = 0;
-            return self.turn(Duration::ZERO);
-        }
-        if !buffered || self.gathered >= GATHER {
-            self.gathered = 0;
-            self.reactor.flush();
-        }
-        Ok(())
-    }
-
-    /// A frame of so many octets was handed over: lets it leave now, or later
-    /// with others.
+    /// A frame of so many octets was handed over, or has passed: lets it leave now,
+    /// or later with others. Whoever only publishes is to hear of the session, too.
     pub(crate) fn gather(
         &mut self,
         now: Instant,
@@ -104,10 +84,15 @@ impl Client {
         buffered: bool,
     ) -> Result<(), Error> {
         self.gathered += size;
-        if !buffered || self.gathered >= GATHER || self.reactor.was_overdue(now) {
-            self.gathered = 0;
-            self.turn(Duration::ZERO)?;
+        let is_overdue = self.reactor.was_overdue(now);
+        if buffered && self.gathered < GATHER && !is_overdue {
+            return Ok(());
         }
+        self.gathered = 0;
+        if is_overdue || self.reactor.has_more() {
+            return self.turn(Duration::ZERO);
+        }
+        self.reactor.flush();
         Ok(())
     }
 

@@ -39,9 +39,18 @@ impl<'b> Encoder<'b> {
         let start = buffer.len();
         buffer.put_slice(command.as_str().as_bytes());
         buffer.put_u8(b'\n');
+        let mut frame = Self::resume(buffer, command, version);
+        frame.start = start;
+        frame
+    }
+
+    /// Goes on with the only frame of a buffer, in which nothing was
+    /// [escaped](Self::unescaped) so far.
+    #[must_use = "the frame is taken back unless it is finished"]
+    pub(crate) fn resume(buffer: &'b mut BytesMut, command: Command, version: Version) -> Self {
         Self {
             buffer,
-            start,
+            start: 0,
             command,
             version,
             escapes: Escapes::of_frame(command, version),
@@ -50,6 +59,11 @@ impl<'b> Encoder<'b> {
             failed: None,
             finished: false,
         }
+    }
+
+    /// How many octets were written, if all headers stand there as they were given.
+    pub(crate) fn unescaped(&self) -> Option<usize> {
+        (self.needs == Version::V1_0).then(|| self.buffer.len() - self.start)
     }
 
     /// Whether the headers of CONNECT and CONNECTED are escaped like those of
@@ -292,15 +306,31 @@ fn octet_text(octet: u8) -> String {
 /// The decimal digits of a number, without an allocation.
 fn decimal(mut value: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
     let mut at = DIGITS;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            return &digits[at..];
-        }
+    while value >= 100 {
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&PAIRS[(value % 100) as usize]);
+        value /= 100;
     }
+    let [tens, ones] = PAIRS[value as usize];
+    at -= 1;
+    digits[at] = ones;
+    if value >= 10 {
+        at -= 1;
+        digits[at] = tens;
+    }
+    &digits[at..]
 }
+
+/// The numbers of two digits.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut nth = 0;
+    while nth < 100 {
+        pairs[nth] = [b'0' + (nth / 10) as u8, b'0' + (nth % 10) as u8];
+        nth += 1;
+    }
+    pairs
+};
 
 /// Octets that some version escapes or some frame cannot carry.
 const SPECIAL: [bool; 256] = {

@@ -1,0 +1,35 @@
+//! Where frames are written that cannot leave at once: two blocks by turns, each used
+//! again once its frames have left. While those of one leave there is room in the other.
+
+use std::{cell::RefCell, mem};
+
+use bytes::{Bytes, BytesMut};
+
+/// A frame that is larger gets memory of its own.
+const LARGE: usize = 8 << 10;
+const BLOCK: usize = 64 << 10;
+
+thread_local! {
+    static BLOCKS: RefCell<[BytesMut; 2]> = RefCell::default();
+}
+
+/// A frame of these parts.
+pub(super) fn frame(parts: &[&[u8]]) -> Bytes {
+    let size = parts.iter().map(|part| part.len()).sum();
+    let put = |buffer: &mut BytesMut| parts.iter().for_each(|p| buffer.extend_from_slice(p));
+    if size > LARGE {
+        let mut own = BytesMut::with_capacity(size);
+        put(&mut own);
+        return own.freeze();
+    }
+    BLOCKS.with_borrow_mut(|[block, other]| {
+        if !block.try_reclaim(size) {
+            mem::swap(block, other);
+            if !block.try_reclaim(size) {
+                *block = BytesMut::with_capacity(BLOCK);
+            }
+        }
+        put(block);
+        block.split().freeze()
+    })
+}
