@@ -43,15 +43,25 @@ impl<T, N: Copy + Ord + Into<u64>> Ledger<T, N> {
     }
 
     pub(crate) fn remove(&mut self, number: N) -> Option<T> {
-        let at = self.find(number).ok()?;
-        let value = self.entries[at].1.take()?;
+        let value = match self.entries.front() {
+            // Mostly it is the first, and that is never one that was removed.
+            Some((first, _)) if *first == number => {
+                let (_, value) = self.entries.pop_front()?;
+                while matches!(self.entries.front(), Some((_, None))) {
+                    self.entries.pop_front();
+                }
+                value?
+            }
+            Some(_) | None => {
+                let at = self.find(number).ok()?;
+                let value = self.entries[at].1.take()?;
+                while matches!(self.entries.back(), Some((_, None))) {
+                    self.entries.pop_back();
+                }
+                value
+            }
+        };
         self.live -= 1;
-        while matches!(self.entries.front(), Some((_, None))) {
-            self.entries.pop_front();
-        }
-        while matches!(self.entries.back(), Some((_, None))) {
-            self.entries.pop_back();
-        }
         if self.entries.len() > 2 * self.live + SLACK {
             self.entries.retain(|(_, value)| value.is_some());
         }
@@ -66,6 +76,21 @@ impl<T, N: Copy + Ord + Into<u64>> Ledger<T, N> {
     pub(crate) fn get_mut(&mut self, number: N) -> Option<&mut T> {
         let at = self.find(number).ok()?;
         self.entries[at].1.as_mut()
+    }
+
+    pub(crate) fn first(&self) -> Option<(N, &T)> {
+        let (number, value) = self.entries.front()?;
+        Some((*number, value.as_ref()?))
+    }
+
+    pub(crate) fn last(&self) -> Option<(N, &T)> {
+        let (number, value) = self.entries.back()?;
+        Some((*number, value.as_ref()?))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.entries.len()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -140,6 +165,10 @@ mod tests {
                 prop_assert_eq!(ledger.get(number), map.get(&number));
                 prop_assert_eq!(ledger.get_mut(number), map.get_mut(&number));
                 prop_assert_eq!(ledger.len(), map.len());
+                let pair = |(number, value): (&u64, &usize)| (*number, *value);
+                let ends = (ledger.first(), ledger.last());
+                prop_assert_eq!(ends.0.map(|(n, v)| (n, *v)), map.first_key_value().map(pair));
+                prop_assert_eq!(ends.1.map(|(n, v)| (n, *v)), map.last_key_value().map(pair));
                 prop_assert!(ledger.entries.len() <= 2 * map.len() + SLACK);
             }
             prop_assert!(ledger.iter().eq(map.iter().map(|(number, value)| (*number, value))));

@@ -40,8 +40,8 @@ pub(crate) struct Mailbox {
     /// Whether the reactor sees no news by itself.
     asleep: AtomicBool,
     waker: mio::Waker,
-    receipts: AtomicU64,
-    waiters: AtomicU64,
+    /// The next receipt or waiter.
+    numbers: AtomicU64,
     transactions: AtomicU64,
     keys: AtomicU32,
     /// Where replies come, once a request was made.
@@ -71,8 +71,7 @@ impl Mailbox {
             called: AtomicBool::new(false),
             asleep: AtomicBool::new(true),
             waker,
-            receipts: AtomicU64::new(1),
-            waiters: AtomicU64::new(1),
+            numbers: AtomicU64::new(1),
             transactions: AtomicU64::new(1),
             keys: AtomicU32::new(1),
             replies: OnceLock::new(),
@@ -229,8 +228,10 @@ impl Mailbox {
         posts
     }
 
-    pub(crate) fn receipt(&self) -> u64 {
-        self.receipts.fetch_add(1, Ordering::Relaxed)
+    /// A number that no other call has: for the receipt that it asks for, for who
+    /// waits, or for both.
+    pub(crate) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn transaction(&self) -> u64 {

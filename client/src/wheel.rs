@@ -108,6 +108,12 @@ impl<T: Copy> Wheel<T> {
         self.start.checked_add(Duration::from_millis(next.tick))
     }
 
+    /// When a timer with this deadline fires, if it is not late.
+    pub(crate) fn rounded(&self, deadline: Instant) -> Option<Instant> {
+        let tick = self.tick_after(deadline);
+        self.start.checked_add(Duration::from_millis(tick))
+    }
+
     /// The first timer whose deadline is not after `now`; to be called until
     /// there is none.
     pub fn expire(&mut self, now: Instant) -> Option<T> {

@@ -76,7 +76,7 @@ impl Core {
             return self.reply(outgoing.waiter, Err(Error::Timeout(Stage::Outbox)));
         }
         if let Some(id) = outgoing.receipt {
-            let timer = self.timers.insert(outgoing.deadline, Timer::Operation(id));
+            let timer = self.timers.line_up(outgoing.deadline, id);
             // What belongs to a connection makes no sense on the next.
             let bound = outgoing.transaction.is_some() || outgoing.epoch.is_some();
             let replayed = (outgoing.replay && !bound).then(|| {

@@ -15,6 +15,7 @@ mod headers;
 mod health;
 mod heartbeat;
 mod io;
+mod lines;
 mod loss;
 mod operations;
 mod outbox;

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use super::{
     io::{Key, Waiter},
     replies::{Replies, Request},
+    timers::Armed,
 };
 use crate::{
     frame::{EncodeError, Encoder},
     ledger::Ledger,
-    wheel::TimerId,
 };
 
 /// The number in a receipt id. Callers draw theirs from one counter; those the
@@ -53,7 +53,7 @@ pub(super) struct Replayed {
 pub(super) struct Operation {
     pub(super) kind: Kind,
     pub(super) waiter: Waiter,
-    pub(super) timer: Option<TimerId>,
+    pub(super) timer: Option<Armed>,
     /// When the frame left on the present connection, if it has.
     pub(super) sent: Option<Instant>,
     /// Whether it ends a transaction.

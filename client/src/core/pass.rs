@@ -8,7 +8,6 @@ use bytes::Bytes;
 use super::{
     Core, Link, Outgoing, Phase, Waiter,
     operations::{Kind, Operation, ReceiptId},
-    timers::Timer,
 };
 use crate::frame::Version;
 
@@ -76,7 +75,7 @@ impl Core {
     /// link, which must want one.
     pub fn pass(&mut self, now: Instant, frame: &Passing) {
         if let Some((id, waiter)) = frame.receipt {
-            let timer = self.timers.insert(frame.deadline, Timer::Operation(id));
+            let timer = self.timers.line_up(frame.deadline, id);
             let operation = Operation {
                 kind: Kind::Publish(None),
                 waiter,

@@ -34,7 +34,7 @@ pub(super) struct Subscription {
     /// Who made it and waits; nobody once it has been confirmed.
     pub(super) waiter: Waiter,
     /// When the making call ends.
-    pub(super) timer: Option<crate::wheel::TimerId>,
+    pub(super) timer: Option<super::timers::Armed>,
     /// Whether a RECEIPT ever confirmed it.
     pub(super) established: bool,
     /// More headers for its UNSUBSCRIBE.
@@ -51,7 +51,7 @@ impl Subscription {
     pub(super) fn new(
         spec: Subscribe,
         waiter: Waiter,
-        timer: Option<crate::wheel::TimerId>,
+        timer: Option<super::timers::Armed>,
     ) -> Self {
         Self {
             spec,

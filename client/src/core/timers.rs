@@ -1,11 +1,12 @@
-//! All deadlines of a session, on one wheel; only those of heart-beats follow
-//! from when something last moved.
+//! All deadlines of a session, on one wheel; but those of calls for a RECEIPT stand
+//! in lines, and those of heart-beats follow from when something last moved.
 
 use std::time::Instant;
 
 use super::{
     Core,
     io::{Key, Ticket},
+    lines::{Lines, Place},
     operations::ReceiptId,
 };
 use crate::{
@@ -56,9 +57,17 @@ pub(super) enum Once {
 
 const ONCE: usize = Once::FirstConnect as usize + 1;
 
+/// Names a deadline that is not one of a kind, until it has come or was cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Armed {
+    Wheel(TimerId),
+    Line(Place),
+}
+
 #[derive(Debug)]
 pub(super) struct Timers {
     wheel: Wheel<Timer>,
+    lines: Lines,
     once: [Option<TimerId>; ONCE],
 }
 
@@ -66,6 +75,7 @@ impl Timers {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             wheel: Wheel::new(now),
+            lines: Lines::default(),
             once: [None; ONCE],
         }
     }
@@ -86,29 +96,55 @@ impl Timers {
         self.once[which as usize].is_some()
     }
 
-    pub(super) fn insert(&mut self, deadline: Instant, timer: Timer) -> TimerId {
-        self.wheel.insert(deadline, timer)
+    pub(super) fn insert(&mut self, deadline: Instant, timer: Timer) -> Armed {
+        Armed::Wheel(self.wheel.insert(deadline, timer))
     }
 
-    pub(super) fn cancel(&mut self, id: Option<TimerId>) {
-        if let Some(id) = id {
-            self.wheel.cancel(id);
+    /// As [`insert`](Self::insert), for one of many calls that are alike.
+    pub(super) fn line_up(&mut self, deadline: Instant, id: ReceiptId) -> Armed {
+        match self.lines.push(deadline, id) {
+            Some(place) => Armed::Line(place),
+            None => self.insert(deadline, Timer::Operation(id)),
+        }
+    }
+
+    pub(super) fn cancel(&mut self, armed: Option<Armed>) {
+        match armed {
+            Some(Armed::Line(place)) => self.lines.remove(place),
+            Some(Armed::Wheel(id)) => {
+                self.wheel.cancel(id);
+            }
+            None => {}
         }
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.wheel.next_deadline()
+        match (self.wheel.next_deadline(), self.next_in_line()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// When a wheel would let the first deadline of the lines pass.
+    fn next_in_line(&self) -> Option<Instant> {
+        self.wheel.rounded(self.lines.next_deadline()?)
     }
 
     /// Nothing is awaited any more.
     pub(super) fn clear(&mut self) {
-        while let Some(at) = self.wheel.next_deadline() {
+        while let Some(at) = self.next_deadline() {
             while self.expire(at).is_some() {}
         }
     }
 
+    /// The first deadline that is not after `now`; of those that pass at the same time
+    /// the lines' come last.
     fn expire(&mut self, now: Instant) -> Option<Timer> {
-        let timer = self.wheel.expire(now)?;
+        let in_line = self.next_in_line().filter(|at| *at <= now);
+        let Some(timer) = self.wheel.expire(in_line.unwrap_or(now)) else {
+            in_line?;
+            return self.lines.pop().map(Timer::Operation);
+        };
         if let Timer::Once(which) = timer {
             self.once[which as usize] = None;
         }
@@ -160,5 +196,61 @@ impl Core {
             self.metrics.beats_out += 1;
         }
         self.beats.sent(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock;
+
+    proptest! {
+        /// Whether calls stand in lines or on the wheel, they end at the same time.
+        #[test]
+        fn lines_let_calls_end_when_the_wheel_would(
+            patiences in prop::collection::vec(1_u64..20_000_000, 1..12),
+            steps in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..6, 0_u64..5_000_000), 0..300),
+        ) {
+            let mut now = clock::now();
+            let (mut lined, mut wheeled) = (Timers::new(now), Timers::new(now));
+            let mut waiting = Vec::new();
+            for (id, (which, what, passed)) in (0_u64..).zip(steps) {
+                match what {
+                    0..=2 => {
+                        let deadline = now + Duration::from_micros(*which.get(&patiences));
+                        let place = lined.line_up(deadline, id);
+                        waiting.push((id, place, wheeled.insert(deadline, Timer::Operation(id))));
+                    }
+                    3 if !waiting.is_empty() => {
+                        let (_, place, timer) = waiting.remove(which.index(waiting.len()));
+                        lined.cancel(Some(place));
+                        wheeled.cancel(Some(timer));
+                    }
+                    4 => {
+                        lined.arm(Once::Sweep, now + Duration::from_micros(passed));
+                        wheeled.arm(Once::Sweep, now + Duration::from_micros(passed));
+                    }
+                    _ => now += Duration::from_micros(passed),
+                }
+                let drain = |timers: &mut Timers| {
+                    let mut ended = Vec::new();
+                    while let Some(timer) = timers.expire(now) {
+                        ended.push(format!("{timer:?}"));
+                    }
+                    ended.sort();
+                    (ended, timers.next_deadline().is_none_or(|next| next > now))
+                };
+                let (ended, is_done) = drain(&mut lined);
+                prop_assert!(is_done);
+                prop_assert_eq!((&ended, is_done), (&drain(&mut wheeled).0, true));
+                waiting.retain(|(id, ..)| !ended.contains(&format!("{:?}", Timer::Operation(*id))));
+            }
+            lined.clear();
+            prop_assert_eq!(lined.next_deadline(), None);
+        }
     }
 }

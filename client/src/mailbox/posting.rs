@@ -1,7 +1,7 @@
 //! Whoever has something for the reactor, and perhaps waits for room.
 
 use std::{
-    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -167,7 +167,6 @@ impl Mailbox {
 
     /// Where the answer to a call will appear.
     pub(crate) fn slot(&self) -> (Waiter, Arc<Slot>) {
-        let waiter = self.waiters.fetch_add(1, Ordering::Relaxed);
-        (Waiter(waiter), Arc::new(Slot::default()))
+        (Waiter(self.number()), Slot::new())
     }
 }
