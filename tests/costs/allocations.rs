@@ -5,8 +5,10 @@
 //! held up turns once more than it must. So the same is done many times, and the
 //! cheapest time counts: what each message costs is in every one of them.
 
+use std::collections::VecDeque;
+
 use allocation_counter::{AllocationInfo, measure};
-use hobnail::Client;
+use hobnail::{Client, Pending};
 use hobnail_mock_broker::MockBroker;
 use hobnail_tests::SOON;
 
@@ -79,4 +81,31 @@ fn a_message_that_is_published_from_a_reused_body_allocates_nothing() {
             );
         }
     }
+}
+
+#[test]
+fn a_message_that_is_confirmed_allocates_nothing_for_itself() {
+    let broker = broker();
+    let mut client = quiet(&broker);
+    let body = vec![b'x'; 300];
+    let send = |client: &mut Client| {
+        let send = client.send("/topic/nobody").body(&body).buffered();
+        send.begin().expect("it is taken")
+    };
+    let mut window: VecDeque<Pending> = VecDeque::with_capacity(MESSAGES + 1);
+    let cost = cheapest(|| {
+        measure(|| {
+            for _ in 0..MESSAGES {
+                window.push_back(send(&mut client));
+                if window.len() > MESSAGES / 2 {
+                    let first = window.pop_front().expect("it is pending");
+                    client.confirm(&first).expect("it is confirmed");
+                }
+            }
+        })
+    });
+    window.iter().for_each(|pending| {
+        client.confirm(pending).expect("it is confirmed");
+    });
+    assert_eq!(cost.count_total, 0, "{cost:?}");
 }
