@@ -340,6 +340,12 @@ impl Core {
         self.metrics.beats_missed += self.beats.missed(now);
         self.metrics.octets_in += piece.octets().len() as u64;
         self.beats.heard(now);
+        if let Some(id) = receive::plain_receipt(piece.octets()) {
+            if self.decoder.pass_over(piece.octets().len()) {
+                self.metrics.frames_in += 1;
+                return self.receipt(now, Some(id));
+            }
+        }
         self.decoder.push(piece);
         loop {
             match self.decoder.next_frame() {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{
     Core, Intent, Phase, broker_error,
     io::{Key, Output, Reply},
-    operations::{Kind, Operation, receipt_number},
+    operations::{Kind, Operation, ReceiptId, receipt_number},
     replies::{REPLIES, Request},
     subscriptions::State,
 };
@@ -20,7 +20,7 @@ impl Core {
         self.metrics.frames_in += 1;
         match frame.command() {
             Command::Message => self.deliver(now, frame),
-            Command::Receipt => self.receipt(now, &frame),
+            Command::Receipt => self.receipt(now, receipt_id(&frame)),
             Command::Connected => self.connected_or_rebound(now, &frame),
             Command::Error => self.error(now, frame),
             command @ (Command::Connect
@@ -98,8 +98,7 @@ impl Core {
     }
 
     /// RECEIPT (STOMP 1.2 §RECEIPT).
-    fn receipt(&mut self, now: Instant, frame: &Frame) {
-        let id = receipt_id(frame);
+    pub(super) fn receipt(&mut self, now: Instant, id: Option<ReceiptId>) {
         let Some((id, operation)) = id.and_then(|id| Some((id, self.operations.remove(id)?)))
         else {
             // CONNECTED was faster than the RECEIPT of the same CONNECT.
@@ -320,10 +319,13 @@ impl Core {
     }
 }
 
-fn receipt_id(frame: &Frame) -> Option<u64> {
-    // Mostly there is no other header.
-    let only = frame.octets().strip_prefix(b"RECEIPT\nreceipt-id:");
-    let line = only.and_then(|rest| rest.strip_suffix(b"\n\n"));
-    line.and_then(receipt_number)
-        .or_else(|| receipt_number(frame.raw_header(b"receipt-id")?))
+fn receipt_id(frame: &Frame) -> Option<ReceiptId> {
+    receipt_number(frame.raw_header(b"receipt-id")?)
+}
+
+/// What a message confirms that is one RECEIPT and says nothing else, as they mostly
+/// do: nothing in it is left to be looked at.
+pub(super) fn plain_receipt(message: &[u8]) -> Option<ReceiptId> {
+    let line = message.strip_prefix(b"RECEIPT\nreceipt-id:")?;
+    receipt_number(line.strip_suffix(b"\n\n\0")?)
 }

@@ -101,6 +101,23 @@ impl Decoder {
         }
     }
 
+    /// Passes over a frame that somebody else has read, of so many octets and with one
+    /// header. False if something is before it, or if it is too large: it is to be
+    /// pushed then.
+    pub(crate) fn pass_over(&mut self, octets: usize) -> bool {
+        let limits = &self.limits;
+        let passes = self.failed.is_none()
+            && self.tail.is_empty()
+            && self.input.octets().is_empty()
+            && self.later.is_empty()
+            && octets <= limits.header_octets.min(limits.frame)
+            && limits.headers > 0;
+        if passes {
+            self.offset += octets as u64;
+        }
+        passes
+    }
+
     /// The next whole frame; `None` until more is pushed.
     ///
     /// # Errors

@@ -43,6 +43,28 @@ fn receipts_that_nobody_asked_for_are_counted_and_end_no_call() {
 }
 
 #[test]
+fn what_only_looks_like_a_receipt_confirms_nothing() {
+    let mut p = Pair::online();
+    let key = p.subscribed("/topic/a");
+    p.latency = secs(1);
+    let (begun, call) = (p.now, p.publish("x"));
+    p.settle();
+    let id = p.core.operations.only_sent().expect("it has left");
+    let body = format!("RECEIPT\nreceipt-id:{id}\n\n\0");
+    let id = &p.core.subscriptions.get(key).expect("it is there").spec.id;
+    p.inject(format!(
+        "MESSAGE\nsubscription:{id}\nmessage-id:1\ndestination:/topic/a\ncontent-length:{}\n\n",
+        body.len()
+    ));
+    p.inject(body);
+    p.inject("\0");
+    p.until(|p| p.answer(call).is_some());
+    assert_eq!((p.messages.len(), p.ended_at(call) - begun), (1, secs(2)));
+    p.expect_ok(call);
+    p.finish();
+}
+
+#[test]
 fn in_1_0_a_message_that_names_no_subscription_goes_by_its_destination() {
     let mut p = Pair::online_with(|c| c.allow_1_0(true), |s| s.versions(&["1.0"]));
     p.subscribed("/topic/a");
