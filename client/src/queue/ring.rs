@@ -92,7 +92,8 @@ impl<T: Item> Ring<T> {
                 self.octets = self.octets - slot.1 + size;
                 *slot = (item, size);
                 // The newer one may be larger.
-                let more = self.make_room(0);
+                let more = self
+                    .drop_while(|ring| ring.octets > ring.limits.octets && ring.items.len() > 1);
                 return Pushed::Dropped(1 + more);
             }
         }
@@ -113,11 +114,11 @@ impl<T: Item> Ring<T> {
 
     /// Drops the oldest until an item of `size` octets has room. Returns how many.
     fn make_room(&mut self, size: usize) -> u64 {
+        self.drop_while(|ring| !ring.fits(size))
+    }
+
+    fn drop_while(&mut self, full: impl Fn(&Self) -> bool) -> u64 {
         let mut dropped = 0;
-        let full = |ring: &Self| match size {
-            0 => ring.octets > ring.limits.octets && ring.items.len() > 1,
-            size => !ring.fits(size),
-        };
         while full(self) && self.pop().is_some() {
             dropped += 1;
         }

@@ -208,6 +208,17 @@ fn what_must_be_kept_is_not_dropped_by_any_policy() {
 }
 
 #[test]
+fn items_without_octets_are_bounded_by_their_number() {
+    for overflow in [Overflow::DropOldest, Overflow::LatestBy("digit")] {
+        let (q, _) = queue(3, usize::MAX, overflow);
+        for n in 1_000..1_100 {
+            q.push(n, 0, false);
+        }
+        assert_eq!(taken(&q), [1_097, 1_098, 1_099], "{overflow:?}");
+    }
+}
+
+#[test]
 fn depths_and_high_water_marks_are_told() {
     let (q, _) = queue(4, 100, Overflow::Pause);
     for n in 0..3 {
