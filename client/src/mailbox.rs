@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -37,8 +37,8 @@ pub(crate) struct Mailbox {
     room: Condvar,
     /// Whether a queue has room again since the reactor looked last.
     called: AtomicBool,
-    /// Whether the reactor sees no news by itself.
-    asleep: AtomicBool,
+    /// For what the reactor is to be woken.
+    sleep: AtomicU8,
     waker: mio::Waker,
     /// The next receipt or waiter.
     numbers: AtomicU64,
@@ -69,7 +69,7 @@ impl Mailbox {
             filled: AtomicBool::new(false),
             room: Condvar::new(),
             called: AtomicBool::new(false),
-            asleep: AtomicBool::new(true),
+            sleep: AtomicU8::new(ASLEEP),
             waker,
             numbers: AtomicU64::new(1),
             transactions: AtomicU64::new(1),
@@ -199,18 +199,26 @@ impl Mailbox {
     /// The reactor looks at everything after this: no wake-up is needed before it
     /// [dozes](Self::doze).
     pub(crate) fn rise(&self) {
-        self.asleep.store(false, Ordering::SeqCst);
+        self.sleep.store(AWAKE, Ordering::SeqCst);
         self.called.store(false, Ordering::SeqCst);
     }
 
     /// From now on the reactor is to be woken; unless there is something for it
     /// to look at already, which is then the answer. As [`is_ready`](Self::is_ready).
-    pub(crate) fn doze(&self, busy: bool, fits: impl Fn(usize) -> bool) -> bool {
-        // Before it looks: what is posted later wakes it.
-        self.asleep.store(true, Ordering::SeqCst);
+    ///
+    /// With `lightly` frames that nobody waits for wake it only once they are
+    /// [`MANY`] octets: it looks by itself within [`DOZE`]. Who posts leaves what he
+    /// has in the lane before he looks how it sleeps, and the reactor says how it
+    /// sleeps before it looks into the lane. So either it finds what was posted, or
+    /// who posted finds it asleep; of those who find it dozing with too few octets
+    /// to wake it, the one who brings the last of them, in the order in which they
+    /// held the lane, finds enough.
+    pub(crate) fn doze(&self, lightly: bool, busy: bool, fits: impl Fn(usize) -> bool) -> bool {
+        let sleep = if lightly { DOZING } else { ASLEEP };
+        self.sleep.store(sleep, Ordering::SeqCst);
         let news = self.called.load(Ordering::SeqCst) || self.is_ready(busy, fits);
         if news {
-            self.asleep.store(false, Ordering::SeqCst);
+            self.sleep.store(AWAKE, Ordering::SeqCst);
         }
         news
     }
@@ -312,9 +320,15 @@ impl Mailbox {
         self.driver.load(Ordering::Relaxed) == thread::number()
     }
 
-    fn wake(&self) {
-        // It mostly is not, and that is told quickly.
-        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+    /// Wakes the reactor; one that only dozes if it `must` know.
+    fn wake(&self, must: bool) {
+        // It mostly is awake, and that is told quickly.
+        match self.sleep.load(Ordering::SeqCst) {
+            AWAKE => return,
+            DOZING if !must => return,
+            _ => {}
+        }
+        if self.sleep.swap(AWAKE, Ordering::SeqCst) != AWAKE {
             if let Err(e) = self.waker.wake() {
                 log::error!("cannot wake the reactor: {e}");
             }
@@ -325,6 +339,18 @@ impl Mailbox {
         self.lane.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The reactor sees what is posted by itself, before it sleeps.
+const AWAKE: u8 = 0;
+/// It will look within [`DOZE`].
+const DOZING: u8 = 1;
+/// It sleeps until it is woken.
+const ASLEEP: u8 = 2;
+
+/// How long frames that nobody waits for may wait for others in a dense stream.
+pub(crate) const DOZE: Duration = Duration::from_millis(1);
+/// So many octets of frames do not wait for more.
+const MANY: usize = 32 << 10;
 
 /// How long a peer that takes nothing more holds up one who publishes, before
 /// frames pile up.
@@ -361,6 +387,9 @@ impl Acknowledger for Mailbox {
 impl Notify for Mailbox {
     fn notify(&self) {
         self.called.store(true, Ordering::SeqCst);
-        self.wake();
+        self.wake(true);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,6 +133,11 @@ impl<'a> Publish<'a> {
     /// slower than a caller who drives the client holds it up for 10 ms, before
     /// frames pile up in the outbox.
     ///
+    /// Through a [`Handle`](crate::Handle) a frame without a receipt that comes in a
+    /// dense stream, 32 frames and more at a time, may wait up to a millisecond for
+    /// others before it leaves, until 32 KiB are there; it leaves at once if somebody
+    /// makes a call that waits. A single frame never waits.
+    ///
     /// # Errors
     /// [`Error::Misuse`] if the frame cannot be written, [`Error::Timeout`]
     /// with the stage it was in, [`Error::Broker`] if the broker answered with an

@@ -19,7 +19,7 @@ use crate::{
     error::{Error, LinkError},
     event::Event,
     ledger::Ledger,
-    mailbox::{Mailbox, PACE},
+    mailbox::{DOZE, Mailbox, PACE},
     net::{Link, Readiness, Tls, check_headers},
     offload::{Offload, remembered},
     post::Post,
@@ -38,6 +38,9 @@ const LINK: Token = Token(1);
 const BATCH: usize = 64 << 10;
 /// The same if other threads take them: each wake-up costs as much as they do.
 const BATCH_AWAY: usize = 256 << 10;
+
+/// So many frames of handles in one turn are a dense stream.
+const DENSE: usize = 32;
 
 /// How long a driven client may go on with what it has before it must turn.
 const OVERDUE: Duration = Duration::from_millis(10);
@@ -76,6 +79,10 @@ pub(crate) struct Reactor {
     more: bool,
     /// Frames have passed that were not written yet.
     passed: bool,
+    /// Frames of handles that were taken in this turn.
+    taken: usize,
+    /// They were many: until then it looks for more by itself.
+    dozes: Option<Instant>,
     /// When it should have turned again.
     overdue: Instant,
 }
@@ -122,6 +129,8 @@ impl Reactor {
             events: Arc::new(events),
             more: false,
             passed: false,
+            taken: 0,
+            dozes: None,
             overdue: clock::after(OVERDUE),
             config,
         })
@@ -195,7 +204,7 @@ impl Reactor {
             .as_ref()
             .and_then(|(_, link)| link.next_deadline());
         let held = self.held.map(|since| since + PACE);
-        let next = [self.core.next_deadline(), link, held];
+        let next = [self.core.next_deadline(), link, held, self.dozes];
         next.into_iter().flatten().min()
     }
 
@@ -242,6 +251,7 @@ impl Reactor {
     pub(crate) fn progress(&mut self, now: Instant) {
         // Before anything is looked at, so that no wake-up is lost.
         self.mailbox.rise();
+        self.taken = 0;
         // Before anything is heard that would have kept it back.
         self.flush();
         self.unpark(now);
@@ -257,8 +267,11 @@ impl Reactor {
         // What has left has made room.
         let core = &self.core;
         let fits = |octets| core.has_room(1, octets);
-        self.more =
-            self.more || self.goes_on(now) || self.mailbox.doze(!self.posts.is_empty(), fits);
+        self.dozes = (self.taken >= DENSE).then(|| now + DOZE);
+        let lightly = self.dozes.is_some();
+        self.more = self.more
+            || self.goes_on(now)
+            || self.mailbox.doze(lightly, !self.posts.is_empty(), fits);
     }
 
     fn tell_answered(&mut self) {

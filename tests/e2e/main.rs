@@ -5,6 +5,7 @@ mod attempt;
 mod choices;
 mod conflict;
 mod coverage;
+mod dense;
 mod dialects;
 mod drain;
 mod driven;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{LARGE, Lane, Mailbox, PACE, PACED};
+use super::{LARGE, Lane, MANY, Mailbox, PACE, PACED};
 use crate::{
     clock,
     core::{Command, Key, Passing, Waiter},
@@ -22,7 +22,7 @@ impl Mailbox {
         let mut lane = self.room(self.lock(), post.frame_size(), deadline)?;
         lane.push(post);
         let closing = lane.closing;
-        self.posted(lane);
+        self.posted(lane, true);
         if closing {
             // Those who wait for room learn that there will be none.
             self.room.notify_all();
@@ -56,7 +56,7 @@ impl Mailbox {
                 }
             }
         }
-        self.posted(lane);
+        self.posted(lane, slot.is_some());
         Ok(())
     }
 
@@ -114,6 +114,8 @@ impl Mailbox {
     }
 
     fn wait<'a>(&'a self, mut lane: MutexGuard<'a, Lane>, left: Duration) -> MutexGuard<'a, Lane> {
+        // Whatever it has to do makes room.
+        self.wake(true);
         lane.waiting += 1;
         let waited = self.room.wait_timeout(lane, left);
         lane = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -121,10 +123,12 @@ impl Mailbox {
         lane
     }
 
-    fn posted(&self, lane: MutexGuard<'_, Lane>) {
+    /// Something was posted; `awaited` if somebody may wait for what comes of it.
+    fn posted(&self, lane: MutexGuard<'_, Lane>, awaited: bool) {
         self.count(&lane);
+        let must = awaited || lane.octets >= MANY;
         drop(lane);
-        self.wake();
+        self.wake(must);
     }
 
     /// Posts what is not bounded: answers of helper threads, acknowledgements
@@ -135,7 +139,7 @@ impl Mailbox {
             return;
         }
         lane.push(post);
-        self.posted(lane);
+        self.posted(lane, true);
     }
 
     /// A command whose answer is waited for elsewhere.

@@ -148,6 +148,7 @@ impl Reactor {
         while let Some((Written { frame, slot, .. }, head, body)) = run.front() {
             if self.pass_next(now, frame, head, body, slot.as_ref()) {
                 self.held = None;
+                self.taken += 1;
                 run.pop();
                 continue;
             }
