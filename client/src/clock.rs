@@ -65,14 +65,16 @@ pub(crate) fn later(moment: Instant, delay: Duration) -> Instant {
 /// waits leaves the clock's range.
 pub(crate) const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// What the clock on the wall showed at a moment that is not later than `now`.
+/// What the clock on the wall showed at moments that are not later than `now`.
 /// It decides nothing; it only names moments to people.
 #[expect(
     clippy::disallowed_methods,
     reason = "an event names a moment that other programs understand"
 )]
-pub(crate) fn wall(now: Instant, at: Instant) -> SystemTime {
-    let ago = now.saturating_duration_since(at);
+pub(crate) fn wall<const N: usize>(now: Instant, moments: [Instant; N]) -> [SystemTime; N] {
     let wall = SystemTime::now();
-    wall.checked_sub(ago).unwrap_or(wall)
+    moments.map(|at| {
+        let ago = now.saturating_duration_since(at);
+        wall.checked_sub(ago).unwrap_or(wall)
+    })
 }

@@ -319,7 +319,7 @@ impl<'a> Publish<'a> {
         }
         if let Some(id) = receipt {
             let dialect = self.port.mailbox().config.dialect;
-            receipt_headers(&mut frame, dialect, id)?;
+            receipt_headers(&mut frame, dialect, id);
         }
         let needs = frame.finish_head(self.body.len())?;
         if let Some(octets) = lasting {
@@ -424,7 +424,7 @@ pub(crate) fn encode_transaction(
     let mut frame = Encoder::new(&mut buffer, command, Version::V1_2);
     frame.header("transaction", &transaction_text(id))?;
     if let Some(id) = receipt {
-        receipt_headers(&mut frame, mailbox.config.dialect, id)?;
+        receipt_headers(&mut frame, mailbox.config.dialect, id);
     }
     frame.finish(b"")?;
     Ok(Outgoing {

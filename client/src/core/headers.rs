@@ -15,22 +15,20 @@ impl Core {
     /// SUBSCRIBEs are to leave again: asks for the headers that they need.
     pub(super) fn begin_replay(&mut self, now: Instant) {
         self.replay = self.subscriptions.unconfirmed();
-        for key in self.replay.clone() {
+        for key in self.subscriptions.stale() {
             self.ask_headers(now, key);
         }
     }
 
     pub(super) fn ask_headers(&mut self, now: Instant, key: Key) {
-        let wants = |s: &super::subscriptions::Subscription| {
-            s.established && s.spec.fresh.is_some() && s.asking.is_none()
+        let ticket = self.next_ticket();
+        let Some(subscription) = self.subscriptions.get_mut(key) else {
+            return;
         };
-        if !self.subscriptions.get(key).is_some_and(wants) {
+        if !subscription.is_stale() {
             return;
         }
-        let ticket = self.next_ticket();
-        if let Some(subscription) = self.subscriptions.get_mut(key) {
-            subscription.asking = Some(ticket);
-        }
+        subscription.asking = Some(ticket);
         let limit = now + self.config.timeouts.open;
         self.timers.insert(limit, Timer::Headers(ticket));
         self.outputs.push_back(Output::NeedHeaders(ticket, key));

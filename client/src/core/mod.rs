@@ -99,6 +99,8 @@ pub struct Core {
     /// Calls that were confirmed, before all `outputs`, too.
     confirmed: VecDeque<Waiter>,
     outbox: Outbox,
+    /// Where frames without a body are written.
+    written: bytes::BytesMut,
     operations: Operations,
     requests: replies::Requests,
     subscriptions: Subscriptions,
@@ -186,6 +188,7 @@ impl Core {
             deliveries: VecDeque::new(),
             confirmed: VecDeque::new(),
             outbox: Outbox::new(limits.outbox, limits.operations),
+            written: bytes::BytesMut::new(),
             operations: Operations::default(),
             requests: replies::Requests::default(),
             subscriptions: Subscriptions::default(),

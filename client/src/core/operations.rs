@@ -9,10 +9,7 @@ use super::{
     replies::{Replies, Request},
     timers::Armed,
 };
-use crate::{
-    frame::{EncodeError, Encoder},
-    ledger::Ledger,
-};
+use crate::{frame::Encoder, ledger::Ledger};
 
 /// The number in a receipt id. Callers draw theirs from one counter; those the
 /// core makes itself have the top bit set and an `s` before the digits.
@@ -244,18 +241,15 @@ pub(crate) fn receipt_text(id: ReceiptId) -> String {
     }
 }
 
-/// Writes a header that holds a receipt id; `name` ends with its colon.
+/// Writes a header that holds a receipt id. Of the two names, which end with what
+/// stands before the digits, the second is for those that the core makes.
 pub(super) fn write_receipt(
     frame: &mut Encoder<'_>,
-    name: &'static str,
+    (name, own): (&'static str, &'static str),
     id: ReceiptId,
-) -> Result<(), EncodeError> {
-    if id & OWN == 0 {
-        frame.known_number(name, id);
-        Ok(())
-    } else {
-        frame.known_header(name, &receipt_text(id))
-    }
+) {
+    let name = if id & OWN == 0 { name } else { own };
+    frame.known_number(name, id & !OWN);
 }
 
 /// The number of a `receipt-id` header; `None` if it is none of ours.

@@ -65,6 +65,11 @@ impl Subscription {
             asking: None,
         }
     }
+
+    /// Whether it needs other headers than last time, for which nobody was asked.
+    pub(super) fn is_stale(&self) -> bool {
+        self.established && self.spec.fresh.is_some() && self.asking.is_none()
+    }
 }
 
 /// With so many subscriptions the last one is remembered.
@@ -217,6 +222,13 @@ impl Subscriptions {
         let wanted = self.all.iter().filter(|(_, s)| s.state == State::Wanted);
         let (good, bad): (Vec<_>, Vec<_>) = wanted.partition(|(_, s)| s.refusals == 0);
         good.into_iter().chain(bad).map(|(key, _)| key).collect()
+    }
+
+    /// Those of them that need other headers than last time.
+    pub(super) fn stale(&self) -> Vec<Key> {
+        let stale = |s: &Subscription| s.state == State::Wanted && s.is_stale();
+        let all = self.all.iter().filter(|(_, s)| stale(s));
+        all.map(|(key, _)| key).collect()
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = Key> + '_ {

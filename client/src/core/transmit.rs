@@ -154,14 +154,16 @@ impl Core {
         subscription.state = State::Asked(times);
         let spec = &subscription.spec;
         let dialect = self.config.dialect;
-        let written = written(Command::Subscribe, self.version, |frame| {
+        let buffer = &mut self.written;
+        let written = written(buffer, Command::Subscribe, self.version, |frame| {
             frame.header("id", &spec.id)?;
             frame.header("destination", &spec.destination)?;
             frame.header("ack", spec.ack.as_str())?;
             for (name, value) in spec.headers.iter().chain(spec.fresh.iter().flatten()) {
                 frame.header(name, value)?;
             }
-            receipt_headers(frame, dialect, receipt)
+            receipt_headers(frame, dialect, receipt);
+            Ok(())
         });
         // The making call has its own deadline.
         let waits = subscription.timer.is_some();
@@ -198,12 +200,16 @@ impl Core {
             return None;
         }
         let dialect = self.config.dialect;
-        let written = written(Command::Unsubscribe, self.version, |frame| {
+        let buffer = &mut self.written;
+        let written = written(buffer, Command::Unsubscribe, self.version, |frame| {
             frame.header("id", id)?;
             for (name, value) in headers {
                 frame.header(name, value)?;
             }
-            receipt.map_or(Ok(()), |id| receipt_headers(frame, dialect, id))
+            if let Some(id) = receipt {
+                receipt_headers(frame, dialect, id);
+            }
+            Ok(())
         });
         match written {
             Ok(octets) => Some(octets),
@@ -231,8 +237,10 @@ impl Core {
             },
         );
         let dialect = self.config.dialect;
-        written(Command::Disconnect, self.version, |frame| {
-            receipt_headers(frame, dialect, receipt)
+        let buffer = &mut self.written;
+        written(buffer, Command::Disconnect, self.version, |frame| {
+            receipt_headers(frame, dialect, receipt);
+            Ok(())
         })
         .ok()
     }
@@ -245,31 +253,39 @@ impl Core {
     }
 }
 
-/// Writes a frame without a body.
+/// Writes a frame without a body. Those of a replay come one after another in the
+/// same memory, which is used again once they have left.
 fn written(
+    buffer: &mut BytesMut,
     command: Command,
     version: Version,
     headers: impl FnOnce(&mut Encoder<'_>) -> Result<(), EncodeError>,
 ) -> Result<Bytes, EncodeError> {
-    let mut buffer = BytesMut::with_capacity(128);
-    let mut frame = Encoder::new(&mut buffer, command, version);
+    buffer.clear();
+    if buffer.capacity() < USUAL {
+        buffer.reserve(FRAMES);
+    }
+    let mut frame = Encoder::new(buffer, command, version);
     headers(&mut frame)?;
     frame.finish(b"")?;
-    Ok(buffer.freeze())
+    Ok(buffer.split().freeze())
 }
 
+/// Octets of most frames without a body.
+const USUAL: usize = 128;
+/// Octets of memory for frames without a body.
+const FRAMES: usize = 1 << 10;
+
 /// Asks for a RECEIPT in the way that the dialect has it.
-pub(crate) fn receipt_headers(
-    frame: &mut Encoder<'_>,
-    dialect: Dialect,
-    id: ReceiptId,
-) -> Result<(), EncodeError> {
+pub(crate) fn receipt_headers(frame: &mut Encoder<'_>, dialect: Dialect, id: ReceiptId) {
+    let receipt = ("receipt:", "receipt:s");
+    let receipt_id = ("receipt-id:", "receipt-id:s");
     match dialect.receipt_header {
-        ReceiptHeader::Receipt => write_receipt(frame, "receipt:", id),
-        ReceiptHeader::ReceiptId => write_receipt(frame, "receipt-id:", id),
+        ReceiptHeader::Receipt => write_receipt(frame, receipt, id),
+        ReceiptHeader::ReceiptId => write_receipt(frame, receipt_id, id),
         ReceiptHeader::Both => {
-            write_receipt(frame, "receipt:", id)?;
-            write_receipt(frame, "receipt-id:", id)
+            write_receipt(frame, receipt, id);
+            write_receipt(frame, receipt_id, id);
         }
     }
 }

@@ -105,11 +105,14 @@ impl Reactor {
                 subscription,
                 since,
                 until,
-            } => self.tell(Event::Gap {
-                subscription,
-                since: clock::wall(now, since),
-                until: clock::wall(now, until),
-            }),
+            } => {
+                let [since, until] = clock::wall(now, [since, until]);
+                self.tell(Event::Gap {
+                    subscription,
+                    since,
+                    until,
+                });
+            }
         }
     }
 
