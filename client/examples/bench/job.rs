@@ -88,7 +88,7 @@ impl Job<'_> {
         Ok(ws)
     }
 
-    /// What a thousand connections hold.
+    /// What a thousand connections hold, and what they take.
     fn raw_many(mut self) -> Result<()> {
         let number = many()?;
         let mut all = vec![self.raw_session()?];
@@ -97,7 +97,20 @@ impl Job<'_> {
             all.push(self.raw_session()?);
         }
         println!("each {}", (resident()? - before) / (number as u64 - 1));
-        Took::begin()?.end(number, &mut self.times)
+        let text = tungstenite::Message::text::<String>;
+        let began = Took::begin()?;
+        let per_client = (self.count / number).max(1);
+        let blast = format!("/blast/{per_client}/{}", self.size);
+        for ws in &mut all {
+            ws.write(text("SUBSCRIBE\nid:1\ndestination:/later\n\n\0".into()))?;
+            ws.send(text(format!("SEND\ndestination:{blast}\n\n\0")))?;
+        }
+        for ws in &mut all {
+            for _ in 0..per_client {
+                ws.read()?;
+            }
+        }
+        began.end(per_client * number, &mut self.times)
     }
 
     /// From nothing to a thousand confirmed subscriptions: all SUBSCRIBEs are written at

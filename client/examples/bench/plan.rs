@@ -172,6 +172,13 @@ pub(crate) fn rows(peers: &[Peer]) -> Vec<Row> {
         one,
         Times(1.3),
     );
+    row(
+        "many connections, CPU".into(),
+        "cpu",
+        many,
+        Some(("raw", "many", 300, false)),
+        Times(1.3),
+    );
     // Raw tungstenite connects and writes all SUBSCRIBEs at once: the round trips and
     // the source's own time. One by one it would be twenty times as much.
     let reconnect = |who| (who, "reconnect", 300, false);
