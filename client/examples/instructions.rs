@@ -60,7 +60,7 @@ const JOBS: [Job; 4] = [
     },
     Job {
         name: "publish and confirm",
-        most: 5_630,
+        most: 4_330,
         run: confirm,
     },
 ];

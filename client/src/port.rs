@@ -9,11 +9,12 @@ use std::{
 use crate::{
     client::Client,
     clock,
-    core::{Command, Key, Passing, Reply, Waiter},
+    core::{Command, Key, Reply, Waiter},
     error::{Error, Misuse, Stage},
     handle::{Handle, User},
     mailbox::Mailbox,
     post::Post,
+    run::Letter,
     sink::Sink,
     slot::Slot,
 };
@@ -153,22 +154,20 @@ impl Port<'_> {
         }
     }
 
-    /// Takes the short way with a frame: `head`, `body` and a NUL. False if that is
-    /// closed to it, so that it is to be posted; without `wait` nothing is waited for.
+    /// Takes the short way with a frame. False if that is closed to it, so that it is to
+    /// be posted; without `wait` nothing is waited for.
     pub(crate) fn pass(
         &mut self,
         now: Instant,
-        frame: Passing,
-        parts: (&[u8], &[u8]),
-        slot: Option<&Arc<Slot>>,
+        letter: &Letter<'_>,
         leave: Leave,
     ) -> Result<bool, Error> {
-        let (head, body) = parts;
+        let frame = letter.frame;
         match self {
             Self::Client(client) => {
-                let mut passed = client.pass(now, &frame, head, body, slot);
-                if !passed && leave.wait && client.pace(&frame)? {
-                    passed = client.pass(clock::now(), &frame, head, body, slot);
+                let mut passed = client.pass(now, letter);
+                if !passed && leave.wait && client.pace(frame)? {
+                    passed = client.pass(clock::now(), letter);
                 }
                 if passed {
                     client.gather(now, frame.size, leave.buffered)?;
@@ -178,7 +177,7 @@ impl Port<'_> {
             Self::Handle(handle) => {
                 let until = if leave.wait { frame.deadline } else { now };
                 let mailbox = handle.mailbox();
-                mailbox.post_frame(frame, parts, slot, until, leave.wait)?;
+                mailbox.post_frame(letter, until, leave.wait)?;
                 Ok(true)
             }
         }

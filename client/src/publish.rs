@@ -30,6 +30,7 @@ use crate::{
     mailbox::Mailbox,
     port::{GRACE, Leave, Port},
     post::Post,
+    run::Letter,
     slot::Slot,
 };
 
@@ -240,14 +241,17 @@ impl<'a> Publish<'a> {
             receipt: receipt.map(|id| (id, Waiter(id))),
         };
         let plain = !self.replay && self.transaction.is_none() && self.replies.is_none();
-        let (parts, leave) = (
-            (&head.octets[..], &self.body[..]),
-            Leave {
-                wait,
-                buffered: self.buffered,
-            },
-        );
-        if plain && self.port.pass(now, frame, parts, slot, leave)? {
+        let letter = Letter {
+            frame: &frame,
+            head: &head.octets,
+            body: &self.body,
+            slot,
+        };
+        let leave = Leave {
+            wait,
+            buffered: self.buffered,
+        };
+        if plain && self.port.pass(now, &letter, leave)? {
             head.keep();
         } else {
             let octets = memory::frame(&[&head.octets, &self.body, b"\0"]);

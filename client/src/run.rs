@@ -5,6 +5,16 @@ use std::{collections::VecDeque, sync::Arc};
 
 use crate::{core::Passing, slot::Slot};
 
+/// A SEND that may pass, as its caller has it: `head`, `body` and a NUL.
+#[derive(Clone, Copy)]
+pub(crate) struct Letter<'a> {
+    pub(crate) frame: &'a Passing,
+    pub(crate) head: &'a [u8],
+    pub(crate) body: &'a [u8],
+    /// Where its answer will appear.
+    pub(crate) slot: Option<&'a Arc<Slot>>,
+}
+
 /// SENDs that may pass, in their order.
 #[derive(Default)]
 pub(crate) struct Run {
@@ -25,30 +35,24 @@ pub(crate) struct Written {
 
 impl Run {
     /// A run of one frame.
-    pub(crate) fn of(frame: Passing, head: &[u8], body: &[u8], slot: Option<&Arc<Slot>>) -> Self {
+    pub(crate) fn of(letter: &Letter<'_>) -> Self {
         let mut run = Self {
-            octets: Vec::with_capacity(frame.size),
+            octets: Vec::with_capacity(letter.frame.size),
             ..Self::default()
         };
-        run.push(frame, head, body, slot);
+        run.push(letter);
         run
     }
 
-    /// Adds a frame: `head`, `body` and a NUL.
-    pub(crate) fn push(
-        &mut self,
-        frame: Passing,
-        head: &[u8],
-        body: &[u8],
-        slot: Option<&Arc<Slot>>,
-    ) {
-        for part in [head, body, b"\0"] {
+    /// Adds a frame.
+    pub(crate) fn push(&mut self, letter: &Letter<'_>) {
+        for part in [letter.head, letter.body, b"\0"] {
             self.octets.extend_from_slice(part);
         }
         self.frames.push_back(Written {
-            frame,
-            slot: slot.map(Arc::clone),
-            head: head.len(),
+            frame: *letter.frame,
+            slot: letter.slot.map(Arc::clone),
+            head: letter.head.len(),
         });
     }
 
@@ -57,12 +61,17 @@ impl Run {
         self.octets.len() - self.taken
     }
 
-    /// The first frame, with what stands before its body, and its body.
-    pub(crate) fn front(&self) -> Option<(&Written, &[u8], &[u8])> {
-        let first = self.frames.front()?;
-        let octets = &self.octets[self.taken..self.taken + first.frame.size - 1];
-        let (head, body) = octets.split_at(first.head);
-        Some((first, head, body))
+    /// The first frame.
+    pub(crate) fn front(&self) -> Option<Letter<'_>> {
+        let Written { frame, slot, head } = self.frames.front()?;
+        let octets = &self.octets[self.taken..self.taken + frame.size - 1];
+        let (head, body) = octets.split_at(*head);
+        Some(Letter {
+            frame,
+            head,
+            body,
+            slot: slot.as_ref(),
+        })
     }
 
     /// Takes the first frame away.
@@ -101,7 +110,12 @@ mod tests {
             deadline: clock::now(),
             receipt: None,
         };
-        run.push(frame, head, body, None);
+        run.push(&Letter {
+            frame: &frame,
+            head,
+            body,
+            slot: None,
+        });
     }
 
     #[test]
@@ -114,8 +128,8 @@ mod tests {
             }
             assert_eq!(run.len(), 4 + 7 + 2);
             for (head, body) in frames {
-                let (_, found, text) = run.front().expect("it is there");
-                assert_eq!((found, text), (head, body));
+                let letter = run.front().expect("it is there");
+                assert_eq!((letter.head, letter.body), (head, body));
                 assert!(run.pop().is_some());
             }
             assert!(run.front().is_none() && run.pop().is_none());

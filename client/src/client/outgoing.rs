@@ -1,9 +1,6 @@
 //! The way out of what the driving thread publishes.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::Client;
 use crate::{
@@ -12,7 +9,7 @@ use crate::{
     error::{Error, Misuse, Stage},
     mailbox::PACE,
     post::Post,
-    slot::Slot,
+    run::Letter,
 };
 
 impl Client {
@@ -50,15 +47,8 @@ impl Client {
     /// Writes a frame if nothing is before it and nothing keeps it back; false if
     /// something does. Without `buffered` it has left then, as far as the socket
     /// takes it.
-    pub(crate) fn pass(
-        &mut self,
-        now: Instant,
-        frame: &Passing,
-        head: &[u8],
-        body: &[u8],
-        slot: Option<&Arc<Slot>>,
-    ) -> bool {
-        self.reactor.pass(now, frame, head, body, slot)
+    pub(crate) fn pass(&mut self, now: Instant, letter: &Letter<'_>) -> bool {
+        self.reactor.pass(now, letter)
     }
 
     /// Gives a slower peer a moment before its frames pile up in the outbox. Whether

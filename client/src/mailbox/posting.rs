@@ -8,10 +8,10 @@ use std::{
 use super::{LARGE, Lane, MANY, Mailbox, PACE, PACED};
 use crate::{
     clock,
-    core::{Command, Key, Passing, Waiter},
+    core::{Command, Key, Waiter},
     error::{Error, Misuse, Stage},
     post::Post,
-    run::Run,
+    run::{Letter, Run},
     sink::Sink,
     slot::Slot,
 };
@@ -30,33 +30,32 @@ impl Mailbox {
         Ok(())
     }
 
-    /// As [`post`](Self::post), for a frame that may pass: `head`, `body` and a NUL.
+    /// As [`post`](Self::post), for a frame that may pass.
     /// With `pace` it gives a slower reactor a moment before frames pile up.
     pub(crate) fn post_frame(
         &self,
-        frame: Passing,
-        (head, body): (&[u8], &[u8]),
-        slot: Option<&Arc<Slot>>,
+        letter: &Letter<'_>,
         deadline: Instant,
         pace: bool,
     ) -> Result<(), Error> {
+        let size = letter.frame.size;
         // Much is copied before anybody is kept out.
-        let large = (frame.size > LARGE).then(|| Run::of(frame, head, body, slot));
+        let large = (size > LARGE).then(|| Run::of(letter));
         let mut lane = self.lock();
         if pace {
-            lane = self.pace(lane, frame.size);
+            lane = self.pace(lane, size);
         }
-        lane = self.room(lane, frame.size, deadline)?;
+        lane = self.room(lane, size, deadline)?;
         match large {
             Some(run) => lane.push(Post::Run(run)),
             None => {
-                lane.octets += frame.size;
-                if let Some(run) = lane.run(frame.size) {
-                    run.push(frame, head, body, slot);
+                lane.octets += size;
+                if let Some(run) = lane.run(size) {
+                    run.push(letter);
                 }
             }
         }
-        self.posted(lane, slot.is_some());
+        self.posted(lane, letter.slot.is_some());
         Ok(())
     }
 

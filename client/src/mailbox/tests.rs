@@ -3,7 +3,7 @@
 use mio::{Events, Poll, Token, Waker};
 
 use super::*;
-use crate::{config::Builder, core::Passing, frame::Version, slot::Slot};
+use crate::{config::Builder, core::Passing, frame::Version, run::Letter, slot::Slot};
 
 /// What a reactor would wait with.
 struct Sleeper {
@@ -41,9 +41,13 @@ impl Sleeper {
             receipt: None,
         };
         let body = vec![b'x'; size - 1];
-        let parts = (b"".as_slice(), body.as_slice());
-        let posted = self.mailbox.post_frame(frame, parts, slot, deadline, false);
-        posted.unwrap();
+        let letter = Letter {
+            frame: &frame,
+            head: b"",
+            body: &body,
+            slot,
+        };
+        self.mailbox.post_frame(&letter, deadline, false).unwrap();
     }
 
     fn empty(&self) {

@@ -10,36 +10,22 @@ use crate::{
     error::Error,
     mailbox::PACE,
     post::Post,
-    run::{Run, Written},
-    slot::Slot,
+    run::{Letter, Run, Written},
 };
 
 /// Runs of frames taken in one turn before everything else has its go.
 const RUNS: usize = 8;
 
 impl Reactor {
-    /// Writes a frame at once, in three parts: `head`, `body` and a NUL. False if
-    /// something is before it or keeps it back: then nothing has happened.
-    pub(crate) fn pass(
-        &mut self,
-        now: Instant,
-        frame: &Passing,
-        head: &[u8],
-        body: &[u8],
-        slot: Option<&Arc<Slot>>,
-    ) -> bool {
-        self.mailbox.is_empty() && self.pass_next(now, frame, head, body, slot)
+    /// Writes a frame at once. False if something is before it or keeps it back: then
+    /// nothing has happened.
+    pub(crate) fn pass(&mut self, now: Instant, letter: &Letter<'_>) -> bool {
+        self.mailbox.is_empty() && self.pass_next(now, letter)
     }
 
     /// As [`pass`](Self::pass), for the first of what was posted.
-    fn pass_next(
-        &mut self,
-        now: Instant,
-        frame: &Passing,
-        head: &[u8],
-        body: &[u8],
-        slot: Option<&Arc<Slot>>,
-    ) -> bool {
+    fn pass_next(&mut self, now: Instant, letter: &Letter<'_>) -> bool {
+        let frame = letter.frame;
         let Some((_, link)) = &mut self.link else {
             return false;
         };
@@ -47,10 +33,10 @@ impl Reactor {
             return false;
         }
         self.core.pass(now, frame);
-        if let (Some((_, waiter)), Some(slot)) = (frame.receipt, slot) {
+        if let (Some((_, waiter)), Some(slot)) = (frame.receipt, letter.slot) {
             self.waiters.insert(waiter.0, Arc::clone(slot));
         }
-        link.pass(head, body);
+        link.pass(letter.head, letter.body);
         self.passed = true;
         true
     }
@@ -145,22 +131,22 @@ impl Reactor {
     /// socket has no room for has a moment to wait for it.
     fn take_run(&mut self, now: Instant, run: &mut Run) {
         let mut closing = None;
-        while let Some((Written { frame, slot, .. }, head, body)) = run.front() {
-            if self.pass_next(now, frame, head, body, slot.as_ref()) {
+        while let Some(letter) = run.front() {
+            if self.pass_next(now, &letter) {
                 self.held = None;
                 self.taken += 1;
                 run.pop();
                 continue;
             }
-            if self.hold(now, frame) {
+            if self.hold(now, letter.frame) {
                 return;
             }
             let over = self.core.phase() == Phase::Closed
                 || *closing.get_or_insert_with(|| self.mailbox.is_closing());
-            if !over && !self.core.has_room(1, frame.size) {
+            if !over && !self.core.has_room(1, letter.frame.size) {
                 return;
             }
-            let octets = Bytes::from([head, body, b"\0"].concat());
+            let octets = Bytes::from([letter.head, letter.body, b"\0"].concat());
             let Some(Written { frame, slot, .. }) = run.pop() else {
                 return;
             };
@@ -179,8 +165,7 @@ impl Reactor {
         let Some(Post::Run(run)) = self.posts.front() else {
             return false;
         };
-        run.front().is_some_and(|(next, ..)| {
-            let frame = &next.frame;
+        run.front().is_some_and(|Letter { frame, .. }| {
             !self.holds(now, frame) && self.core.has_room(1, frame.size)
         })
     }
