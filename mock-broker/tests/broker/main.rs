@@ -17,6 +17,7 @@ mod handshake;
 mod hostile;
 mod lint;
 mod manual;
+mod oauth;
 mod plain;
 mod proxy;
 mod repeat;
