@@ -1,6 +1,6 @@
 //! ACK and NACK (STOMP 1.2 §ACK, §NACK).
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 
@@ -22,6 +22,13 @@ pub(crate) trait Acknowledger: Send + Sync {
         command: Command,
         transaction: Option<u64>,
     ) -> Result<(), Error>;
+}
+
+/// Where a message that is to be acknowledged came from; one for all of a connection.
+pub(crate) struct Origin {
+    pub(crate) acknowledger: Arc<dyn Acknowledger>,
+    /// The number of the connection.
+    pub(crate) epoch: u64,
 }
 
 /// An ACK or NACK as the version of the message's connection has it: `id` in

@@ -145,6 +145,7 @@ impl Client {
     /// Once the client has ended, and what it had received is taken, what ended
     /// it; [`Error::Closed`] if that was [`close`](Self::close). A connection
     /// that is lost and made again is no end.
+    #[inline]
     pub fn recv(&mut self) -> Result<Message, Error> {
         loop {
             if let Some(message) = self.recv_until(None)? {
@@ -334,11 +335,16 @@ impl Client {
     /// session: heart-beats and acknowledgements leave all the same.
     ///
     /// While it is quick, the clock need not be read for every message.
+    #[inline]
     pub(crate) fn keep_up(&mut self) -> Result<(), Error> {
         if self.unclocked.0 > 0 {
             self.unclocked.0 -= 1;
             return Ok(());
         }
+        self.turn_if_overdue()
+    }
+
+    fn turn_if_overdue(&mut self) -> Result<(), Error> {
         let overdue = self.reactor.is_overdue();
         let next = if overdue {
             0

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use crate::{
-    acknowledge::Acknowledger,
+    acknowledge::Origin,
     core::{Key, Waiter},
     error::Error,
     event::Event,
@@ -29,6 +29,8 @@ pub(crate) struct Delivery {
     news: VecDeque<News>,
     /// For the messages that the application acknowledges.
     acknowledger: Arc<Mailbox>,
+    /// What those of the present connection have.
+    origin: Option<Arc<Origin>>,
 }
 
 /// What is for a subscription, in the order in which it came.
@@ -61,6 +63,7 @@ impl Delivery {
             closing: false,
             news: VecDeque::new(),
             acknowledger,
+            origin: None,
         }
     }
 
@@ -102,19 +105,15 @@ impl Delivery {
         epoch: u64,
         frames: &mut VecDeque<(Key, Frame)>,
     ) {
-        while let Some((key, _)) = frames.front() {
-            let key = *key;
-            let sink = self.sinks.get(key);
-            let acknowledger = sink.filter(|sink| sink.acknowledges).map(|_| {
-                let acknowledger = Arc::<Mailbox>::clone(&self.acknowledger);
-                acknowledger as Arc<dyn Acknowledger>
-            });
-            let mut next = || match frames.front() {
-                Some((other, _)) if *other == key => {
-                    let (_, frame) = frames.pop_front()?;
-                    Some(Message::new(frame, epoch, acknowledger.clone()))
-                }
-                Some(_) | None => None,
+        while let Some(&(key, _)) = frames.front() {
+            let acknowledges = self.sinks.get(key).is_some_and(|s| s.acknowledges);
+            let origin = acknowledges.then(|| self.origin(epoch));
+            let run = frames.iter().take_while(|(other, _)| *other == key);
+            let run = run.count();
+            let mut run = frames.drain(..run);
+            let mut next = || {
+                let (_, frame) = run.next()?;
+                Some(Message::new(frame, origin.clone()))
             };
             if self.parked.is_empty() {
                 if let Some(message) = self.push(now, key, &mut next) {
@@ -124,6 +123,21 @@ impl Delivery {
             // None is left unless one has to wait.
             let rest = std::iter::from_fn(next);
             self.parked.extend(rest.map(|m| Parked::Message(key, m)));
+        }
+    }
+
+    fn origin(&mut self, epoch: u64) -> Arc<Origin> {
+        match &self.origin {
+            Some(origin) if origin.epoch == epoch => Arc::clone(origin),
+            Some(_) | None => {
+                let acknowledger = Arc::<Mailbox>::clone(&self.acknowledger);
+                let origin = Arc::new(Origin {
+                    acknowledger,
+                    epoch,
+                });
+                self.origin = Some(Arc::clone(&origin));
+                origin
+            }
         }
     }
 

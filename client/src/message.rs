@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    acknowledge::Acknowledger,
+    acknowledge::Origin,
     error::{Error, Misuse},
     frame::{self, Frame},
     queue::Item,
@@ -19,37 +19,33 @@ use crate::{
 #[derive(Clone)]
 pub struct Message {
     frame: Frame,
-    epoch: u64,
-    acknowledger: Option<Arc<dyn Acknowledger>>,
+    /// If it is to be acknowledged.
+    origin: Option<Arc<Origin>>,
 }
 
 impl Message {
-    pub(crate) fn new(
-        frame: Frame,
-        epoch: u64,
-        acknowledger: Option<Arc<dyn Acknowledger>>,
-    ) -> Self {
-        Self {
-            frame,
-            epoch,
-            acknowledger,
-        }
+    #[inline]
+    pub(crate) fn new(frame: Frame, origin: Option<Arc<Origin>>) -> Self {
+        Self { frame, origin }
     }
 
     /// The `destination` header; empty if the broker sent none.
     #[must_use]
+    #[inline]
     pub fn destination(&self) -> Cow<'_, str> {
         self.frame.destination().unwrap_or_default()
     }
 
     /// The `message-id` header; empty if the broker sent none.
     #[must_use]
+    #[inline]
     pub fn message_id(&self) -> Cow<'_, str> {
         self.frame.message_id().unwrap_or_default()
     }
 
     /// The `subscription` header: the id of the subscription it is for.
     #[must_use]
+    #[inline]
     pub fn subscription(&self) -> Cow<'_, str> {
         self.frame.subscription().unwrap_or_default()
     }
@@ -68,6 +64,7 @@ impl Message {
 
     /// The body.
     #[must_use]
+    #[inline]
     pub fn body(&self) -> &[u8] {
         self.frame.body()
     }
@@ -96,6 +93,7 @@ impl Message {
 
     /// The whole frame.
     #[must_use]
+    #[inline]
     pub fn frame(&self) -> &Frame {
         &self.frame
     }
@@ -134,11 +132,10 @@ impl Message {
         command: frame::Command,
         transaction: Option<u64>,
     ) -> Result<(), Error> {
-        let acknowledger = self
+        let origin = self.origin.as_ref().ok_or(Misuse::NotAcknowledgeable)?;
+        origin
             .acknowledger
-            .as_ref()
-            .ok_or(Misuse::NotAcknowledgeable)?;
-        acknowledger.acknowledge(&self.frame, self.epoch, command, transaction)
+            .acknowledge(&self.frame, origin.epoch, command, transaction)
     }
 }
 

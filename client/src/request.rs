@@ -142,7 +142,7 @@ fn reply<'a>(port: Port<'a>, request: &Message) -> Result<Publish<'a>, Misuse> {
 
 fn message(answer: Result<Reply, Error>) -> Result<Message, Error> {
     match answer? {
-        Reply::Message { frame, epoch } => Ok(Message::new(*frame, epoch, None)),
+        Reply::Message { frame } => Ok(Message::new(*frame, None)),
         Reply::Done | Reply::Drained | Reply::Metrics(_) | Reply::Health(_) => Err(Error::Closed),
     }
 }

@@ -58,10 +58,14 @@ impl Core {
 
     /// Answers those who wait for a drain that is done. To be called after
     /// whatever may have done it.
+    #[inline]
     pub(super) fn drain_progress(&mut self) {
-        if self.drain.waiters.is_empty() {
-            return;
+        if !self.drain.waiters.is_empty() {
+            self.answer_drained();
         }
+    }
+
+    fn answer_drained(&mut self) {
         let waiters = std::mem::take(&mut self.drain.waiters);
         for (waiter, step) in waiters {
             if self.is_drained(step) {
@@ -86,6 +90,7 @@ impl Core {
 
     /// Whether a MESSAGE comes too late to be handed out. The broker keeps it,
     /// for nobody will acknowledge it.
+    #[inline]
     pub(super) fn comes_too_late(&self, key: Key) -> bool {
         self.drain.has_begun()
             && self

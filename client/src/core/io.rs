@@ -125,8 +125,6 @@ pub enum Reply {
     Message {
         /// The reply.
         frame: Box<Frame>,
-        /// The connection it came over.
-        epoch: u64,
     },
     /// The counters.
     Metrics(Box<Metrics>),

@@ -224,6 +224,7 @@ impl Core {
 
     /// Takes in what happened. Call [`poll`](Self::poll) to `None` afterwards;
     /// the answers of `poll_transmit` and `next_deadline` may have changed.
+    #[inline(always)]
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Command(command) => self.command(now, command),
@@ -277,18 +278,6 @@ impl Core {
         self.outputs.is_empty()
     }
 
-    fn deliver_to(&mut self, key: Key, frame: Frame) {
-        if self.outputs.is_empty() {
-            self.deliveries.push_back((key, frame));
-        } else {
-            self.outputs.push_back(Output::Deliver {
-                key,
-                epoch: self.epoch,
-                frame,
-            });
-        }
-    }
-
     /// When [`Input::Timeout`] is due: may be early, never late. Changes after
     /// `handle` and `poll_transmit`.
     #[must_use]
@@ -336,13 +325,17 @@ impl Core {
         self.metrics.dropped += messages;
     }
 
+    #[inline(never)]
     fn message(&mut self, now: Instant, piece: Piece) {
         if !matches!(self.link, Link::Up(_)) {
             return;
         }
-        self.metrics.beats_missed += self.beats.missed(now);
+        // Those of one read come at the same time.
+        if self.beats.last_heard() != now {
+            self.metrics.beats_missed += self.beats.missed(now);
+            self.beats.heard(now);
+        }
         self.metrics.octets_in += piece.octets().len() as u64;
-        self.beats.heard(now);
         if let Some(id) = receive::plain_receipt(piece.octets()) {
             if self.decoder.pass_over(piece.octets().len()) {
                 self.metrics.frames_in += 1;

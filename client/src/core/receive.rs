@@ -16,13 +16,23 @@ use crate::{
 };
 
 impl Core {
+    #[inline(always)]
     pub(super) fn receive(&mut self, now: Instant, frame: Frame) {
         self.metrics.frames_in += 1;
+        if frame.command() == Command::Message {
+            self.deliver(now, frame);
+        } else {
+            self.receive_other(now, frame);
+        }
+    }
+
+    fn receive_other(&mut self, now: Instant, frame: Frame) {
         match frame.command() {
-            Command::Message => self.deliver(now, frame),
             Command::Receipt => self.receipt(now, receipt_id(&frame)),
             Command::Connected => self.connected_or_rebound(now, &frame),
             Command::Error => self.error(now, frame),
+            // Gone its own way.
+            Command::Message => {}
             command @ (Command::Connect
             | Command::Stomp
             | Command::Send
@@ -67,34 +77,51 @@ impl Core {
 
     /// MESSAGE (STOMP 1.2 §MESSAGE). One without a known subscription is
     /// counted, never fatal: brokers do send them.
+    #[inline(always)]
     fn deliver(&mut self, now: Instant, frame: Frame) {
         if self.phase == Phase::Handshaking {
-            return self.protocol_failure(
-                now,
-                ProtocolError::Unexpected {
-                    command: "MESSAGE",
-                    when: "before CONNECTED",
-                },
-            );
+            return self.comes_too_early(now);
         }
-        // 1.0 need not say which subscription it is for.
         let route = match self.subscriptions.route(&frame) {
+            // 1.0 need not say which subscription it is for.
             None if self.version == Version::V1_0 => self.subscriptions.by_destination(&frame),
             route => route,
         };
-        match route {
-            Some(key) if key == REPLIES => self.replied(frame),
-            Some(key) if self.subscriptions.is_duplicate(key, &frame) => {
-                self.metrics.duplicates += 1;
+        let Some(key) = route else {
+            return self.unrouted(frame);
+        };
+        if key == REPLIES {
+            self.replied(frame);
+        } else if self.subscriptions.is_duplicate(key, &frame) {
+            self.metrics.duplicates += 1;
+        } else if self.comes_too_late(key) {
+            self.metrics.undelivered += 1;
+        } else {
+            self.metrics.messages += 1;
+            if self.outputs.is_empty() {
+                self.deliveries.push_back((key, frame));
+            } else {
+                self.outputs.push_back(Output::Deliver {
+                    key,
+                    epoch: self.epoch,
+                    frame,
+                });
             }
-            Some(key) if self.comes_too_late(key) => self.metrics.undelivered += 1,
-            Some(key) => {
-                self.metrics.messages += 1;
-                self.deliver_to(key, frame);
-            }
-            None if self.is_reply(&frame) => self.replied(frame),
-            None => self.metrics.unrouted += 1,
         }
+    }
+
+    fn unrouted(&mut self, frame: Frame) {
+        if self.is_reply(&frame) {
+            self.replied(frame);
+        } else {
+            self.metrics.unrouted += 1;
+        }
+    }
+
+    fn comes_too_early(&mut self, now: Instant) {
+        let when = "before CONNECTED";
+        let command = "MESSAGE";
+        self.protocol_failure(now, ProtocolError::Unexpected { command, when });
     }
 
     /// RECEIPT (STOMP 1.2 §RECEIPT).

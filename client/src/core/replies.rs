@@ -194,10 +194,8 @@ impl Core {
             return;
         };
         self.metrics.replies += 1;
-        let reply = Reply::Message {
-            frame: Box::new(frame),
-            epoch: self.epoch,
-        };
+        let frame = Box::new(frame);
+        let reply = Reply::Message { frame };
         self.end_request(id, Ok(reply));
     }
 

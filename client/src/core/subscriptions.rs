@@ -129,11 +129,16 @@ impl Subscriptions {
 
     /// The subscription that a MESSAGE is for. The header is compared as it
     /// stands; it is unescaped only if that finds nothing.
+    #[inline]
     pub(super) fn route(&mut self, message: &Frame) -> Option<Key> {
         let raw = message.raw_header(b"subscription")?;
-        if let Some((_, key)) = self.last.as_ref().filter(|(id, _)| **id == *raw) {
-            return Some(*key);
+        match &self.last {
+            Some((id, key)) if **id == *raw => Some(*key),
+            Some(_) | None => self.look_up(raw, message),
         }
+    }
+
+    fn look_up(&mut self, raw: &[u8], message: &Frame) -> Option<Key> {
         let key = match self.by_id.get(raw) {
             Some(key) => *key,
             None => *self.by_id.get(message.header("subscription")?.as_bytes())?,
@@ -158,7 +163,12 @@ impl Subscriptions {
     }
 
     /// Whether the MESSAGE has come before. Most sessions remember nothing.
+    #[inline]
     pub(super) fn is_duplicate(&mut self, key: Key, message: &Frame) -> bool {
+        !self.windows.is_empty() && self.has_seen(key, message)
+    }
+
+    fn has_seen(&mut self, key: Key, message: &Frame) -> bool {
         let place = self.window(key).ok();
         place.is_some_and(|place| self.windows[place].1.has_seen(message))
     }

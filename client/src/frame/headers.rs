@@ -90,8 +90,10 @@ impl Frame {
     #[inline]
     fn value(&self, value: Value, name: &str) -> Option<Cow<'_, str>> {
         match value.place() {
-            Some(place) => Some(self.layout.escapes.unescape(self.piece.str(place))),
-            None => self.header(name),
+            Some(place) if self.layout.escapes == Escapes::None => {
+                Some(Cow::Borrowed(self.piece.str(place)))
+            }
+            Some(_) | None => self.header(name),
         }
     }
 

@@ -67,6 +67,7 @@ pub struct Frame {
 impl Frame {
     /// The command.
     #[must_use]
+    #[inline]
     pub fn command(&self) -> Command {
         self.layout.command
     }
@@ -79,6 +80,7 @@ impl Frame {
 
     /// The body; empty if there is none.
     #[must_use]
+    #[inline]
     pub fn body(&self) -> &[u8] {
         &self.octets()[self.layout.body as usize..]
     }
@@ -93,6 +95,7 @@ impl Frame {
 
     /// The whole frame as it stood on the wire, without the NUL that ends it.
     #[must_use]
+    #[inline]
     pub fn octets(&self) -> &[u8] {
         &self.piece.octets()[..self.len()]
     }
@@ -100,6 +103,7 @@ impl Frame {
     /// The number of [`octets`](Self::octets).
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a frame is never empty")]
+    #[inline]
     pub fn len(&self) -> usize {
         self.piece.octets().len() - 1
     }

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "spill")]
 mod backlog;
+mod hand;
 mod ring;
 #[cfg(feature = "spill")]
 mod work;
@@ -15,9 +16,10 @@ use std::{
     time::Instant,
 };
 
-use crate::{clock, config::QueueLimits, event::Event, metrics::Depth, thread};
+use crate::{clock, config::QueueLimits, event::Event, metrics::Depth};
 #[cfg(feature = "spill")]
 use backlog::Backlog;
+use hand::{Hand, Portion};
 use ring::Ring;
 
 /// Called when a consumer made room for which the reactor waits, or left work
@@ -47,6 +49,8 @@ impl Item for Event {
 
 /// A bounded queue of messages or events.
 pub struct Queue<T> {
+    /// Locked before the state, where both are.
+    hand: Hand<T>,
     state: Mutex<State<T>>,
     filled: Condvar,
     taken: Condvar,
@@ -62,10 +66,6 @@ struct State<T> {
     ended: bool,
     consumers_waiting: u32,
     producer_waiting: bool,
-    /// The thread that took an item and has not asked for another since; 0 for none.
-    holder: u64,
-    /// Who waits until all is taken.
-    watchers: u32,
 }
 
 /// What became of an item.
@@ -97,6 +97,7 @@ impl<T: Item + Clone> Queue<T> {
     /// An empty queue; `producer` is told when there is room again for which it waits.
     pub fn new(limits: QueueLimits, producer: Arc<dyn Notify>) -> Self {
         Self {
+            hand: Hand::new(),
             state: Mutex::new(State {
                 ring: Ring::new(limits),
                 #[cfg(feature = "spill")]
@@ -104,8 +105,6 @@ impl<T: Item + Clone> Queue<T> {
                 ended: false,
                 consumers_waiting: 0,
                 producer_waiting: false,
-                holder: 0,
-                watchers: 0,
             }),
             filled: Condvar::new(),
             taken: Condvar::new(),
@@ -118,25 +117,11 @@ impl<T: Item + Clone> Queue<T> {
     /// Adds an item that counts as `size` octets, by the queue's policy. `keep`:
     /// nothing may be dropped, rather is there no room.
     pub fn push(&self, item: T, size: usize, keep: bool) -> Pushed<T> {
-        let mut state = self.lock();
-        if state.ended {
-            return Pushed::Ended;
+        let mut one = Some(item);
+        match self.push_all(&mut || one.take(), |_| size, keep) {
+            (0, last) => last,
+            (dropped, _) => Pushed::Dropped(dropped),
         }
-        #[cfg(feature = "spill")]
-        if state.backlog.is_some() {
-            return self.push_spilling(&mut state, item, size, keep);
-        }
-        let pushed = state.ring.push(item, size, keep);
-        match &pushed {
-            Pushed::Full(_) => state.producer_waiting = true,
-            Pushed::Done | Pushed::Dropped(_) => {
-                if state.consumers_waiting > 0 {
-                    self.filled.notify_one();
-                }
-            }
-            Pushed::Failed | Pushed::Ended => {}
-        }
-        pushed
     }
 
     /// As [`push`](Self::push) for each, at once: until there is no `next` or one
@@ -147,43 +132,34 @@ impl<T: Item + Clone> Queue<T> {
         size: impl Fn(&T) -> usize,
         keep: bool,
     ) -> (u64, Pushed<T>) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
+        let mut state = self.lock();
+        state.ring.lent = self.hand.holds();
+        let straight = state.goes_straight();
         let (mut added, mut dropped) = (0_u32, 0);
         let mut last = Pushed::Done;
         while let Some(item) = next() {
-            if state.ended {
-                last = Pushed::Ended;
-                break;
-            }
             let size = size(&item);
-            #[cfg(feature = "spill")]
-            if state.backlog.is_some() {
-                match self.push_spilling(state, item, size, keep) {
-                    Pushed::Done => continue,
-                    Pushed::Dropped(more) => dropped += more,
-                    other @ (Pushed::Full(_) | Pushed::Failed | Pushed::Ended) => {
-                        last = other;
-                        break;
-                    }
-                }
+            if straight && state.ring.has_much_room(size) {
+                state.ring.append(item, size);
+                added += 1;
                 continue;
             }
-            match state.ring.push(item, size, keep) {
+            (state, last) = self.push_one(state, item, size, keep);
+            match last {
                 Pushed::Done => added += 1,
                 Pushed::Dropped(more) => {
                     dropped += more;
                     added += 1;
                 }
-                other @ (Pushed::Full(_) | Pushed::Failed | Pushed::Ended) => {
-                    state.producer_waiting |= matches!(other, Pushed::Full(_));
-                    last = other;
-                    break;
-                }
+                Pushed::Full(_) | Pushed::Failed | Pushed::Ended => break,
             }
         }
+        if matches!(last, Pushed::Dropped(_)) {
+            last = Pushed::Done;
+        }
+        state.ring.note();
         let waiting = state.consumers_waiting;
-        drop(guard);
+        drop(state);
         match waiting.min(added) {
             0 => {}
             1 => self.filled.notify_one(),
@@ -192,21 +168,69 @@ impl<T: Item + Clone> Queue<T> {
         (dropped, last)
     }
 
-    /// The oldest item, if there is one.
-    pub fn try_pop(&self) -> Popped<T> {
+    /// Where there may be no room.
+    #[inline(never)]
+    fn push_one<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<T>>,
+        item: T,
+        size: usize,
+        keep: bool,
+    ) -> (MutexGuard<'a, State<T>>, Pushed<T>) {
+        if state.ring.lacks_what_is_lent(size) {
+            state = self.take_back(state);
+        }
+        if state.ended {
+            return (state, Pushed::Ended);
+        }
+        #[cfg(feature = "spill")]
+        if state.backlog.is_some() {
+            let pushed = self.push_spilling(&mut state, item, size, keep);
+            return (state, pushed);
+        }
+        let pushed = state.ring.push(item, size, keep);
+        state.producer_waiting |= matches!(pushed, Pushed::Full(_));
+        (state, pushed)
+    }
+
+    /// What consumers have in hand is in the ring again, where the policy decides
+    /// about it.
+    #[cold]
+    fn take_back<'a>(&'a self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
+        drop(state);
+        let mut portion = self.hand.lock();
         let mut state = self.lock();
-        self.take(&mut state)
+        let (_, octets) = self.hand.holds();
+        state.ring.take_back(&mut portion.items, octets);
+        self.hand.holds_now(0, 0);
+        state
+    }
+
+    /// The oldest item, if there is one.
+    #[inline(always)]
+    pub fn try_pop(&self) -> Popped<T> {
+        let mut portion = self.hand.lock();
+        match self.pop_portion(&mut portion) {
+            Some(item) => Popped::Item(item),
+            None => self.fetch(&mut portion, &mut self.lock()),
+        }
     }
 
     /// Waits for an item until the deadline, or for ever.
     pub fn pop(&self, deadline: Option<Instant>) -> Popped<T> {
-        let mut state = self.lock();
         loop {
-            match self.take(&mut state) {
+            let mut portion = self.hand.lock();
+            if let Some(item) = self.pop_portion(&mut portion) {
+                return Popped::Item(item);
+            }
+            let mut state = self.lock();
+            match self.fetch(&mut portion, &mut state) {
                 Popped::Empty => {}
                 done @ (Popped::Item(_) | Popped::Ended) => return done,
             }
+            drop(portion);
             state.consumers_waiting += 1;
+            let mut late = false;
             state = match deadline {
                 None => self
                     .filled
@@ -214,17 +238,21 @@ impl<T: Item + Clone> Queue<T> {
                     .unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(clock::now());
-                    if left.is_zero() {
-                        state.consumers_waiting -= 1;
-                        return Popped::Empty;
+                    late = left.is_zero();
+                    if late {
+                        state
+                    } else {
+                        self.filled
+                            .wait_timeout(state, left)
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .0
                     }
-                    self.filled
-                        .wait_timeout(state, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
                 }
             };
             state.consumers_waiting -= 1;
+            if late {
+                return Popped::Empty;
+            }
         }
     }
 
@@ -251,12 +279,13 @@ impl<T: Item + Clone> Queue<T> {
         }
         #[cfg(not(feature = "spill"))]
         let _ = for_good;
+        let mut portion = self.hand.lock();
         let mut state = self.lock();
         state.ended = true;
-        state.holder = 0;
-        state.ring.clear();
+        self.hand.is_held(false);
+        self.discard(&mut portion, &mut state);
         let waiting = std::mem::take(&mut state.producer_waiting);
-        drop(state);
+        drop((portion, state));
         self.filled.notify_all();
         self.taken.notify_all();
         if waiting {
@@ -266,62 +295,74 @@ impl<T: Item + Clone> Queue<T> {
 
     /// Drops what is there. Returns how many items that were.
     pub(crate) fn clear(&self) -> u64 {
+        let mut portion = self.hand.lock();
         let mut state = self.lock();
         // What spills loses nothing.
         #[cfg(feature = "spill")]
         if state.backlog.is_some() {
             return 0;
         }
-        let dropped = state.ring.clear();
+        let dropped = self.discard(&mut portion, &mut state);
         let waiting = std::mem::take(&mut state.producer_waiting);
-        drop(state);
+        drop((portion, state));
         if waiting {
             self.producer.notify();
         }
         dropped
     }
 
+    fn discard(&self, portion: &mut Portion<T>, state: &mut State<T>) -> u64 {
+        let in_hand = portion.items.len() as u64;
+        portion.items.clear();
+        self.hand.holds_now(0, 0);
+        in_hand + state.ring.clear()
+    }
+
     pub(crate) fn len(&self) -> usize {
-        Self::length(&self.lock())
+        self.length(&self.lock())
     }
 
     /// Waits until all has been taken and, with `and_more`, until the thread that
     /// took the last has asked for another, unless that is the calling thread.
     /// Returns how many are left at the deadline.
     pub(crate) fn wait_taken(&self, and_more: bool, deadline: Instant) -> usize {
+        // From now on whoever takes one says so.
+        self.hand.lock().watchers += 1;
         let mut state = self.lock();
-        loop {
-            let is_mine = [0, thread::number()].contains(&state.holder);
-            let in_hand = usize::from(and_more && !is_mine);
-            let left = Self::length(&state) + in_hand;
+        let left = loop {
+            let length = self.length(&state);
+            let left = length + usize::from(and_more && self.hand.is_held_elsewhere());
             let wait = deadline.saturating_duration_since(clock::now());
             if left == 0 || wait.is_zero() {
-                return left;
+                break left;
             }
-            state.watchers += 1;
             state = self
                 .taken
                 .wait_timeout(state, wait)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
-            state.watchers -= 1;
-        }
+        };
+        drop(state);
+        self.hand.lock().watchers -= 1;
+        left
     }
 
-    fn length(state: &State<T>) -> usize {
+    fn length(&self, state: &State<T>) -> usize {
+        let (in_hand, _) = self.hand.holds();
         #[cfg(feature = "spill")]
         if let Some(backlog) = &state.backlog {
-            return state.ring.len() + backlog.len();
+            return in_hand + state.ring.len() + backlog.len();
         }
-        state.ring.len()
+        in_hand + state.ring.len()
     }
 
     /// How much it holds, and the most that it ever held.
     pub(crate) fn depth(&self) -> Depth {
         let state = self.lock();
+        let (messages, octets) = self.hand.holds();
         let depth = Depth {
-            messages: state.ring.len(),
-            octets: state.ring.octets(),
+            messages: messages + state.ring.len(),
+            octets: octets + state.ring.octets(),
             high_messages: state.ring.high.0,
             high_octets: state.ring.high.1,
             ..Depth::default()
@@ -333,13 +374,31 @@ impl<T: Item + Clone> Queue<T> {
         depth
     }
 
-    fn take(&self, state: &mut State<T>) -> Popped<T> {
-        let popped = self.next(state);
-        state.holder = match popped {
-            Popped::Item(_) => thread::number(),
-            Popped::Empty | Popped::Ended => 0,
+    /// The oldest of what consumers have in hand.
+    #[inline(always)]
+    fn pop_portion(&self, portion: &mut Portion<T>) -> Option<T> {
+        let item = self.hand.pop(portion)?;
+        if portion.watchers > 0 {
+            drop(self.lock());
+            self.taken.notify_all();
+        }
+        Some(item)
+    }
+
+    /// The oldest of what is in the ring; the hand is empty, and takes all of it
+    /// unless it is wanted one by one.
+    fn fetch(&self, portion: &mut Portion<T>, state: &mut State<T>) -> Popped<T> {
+        state.ring.lent = (0, 0);
+        if state.lends() {
+            let octets = state.ring.lend(&mut portion.items);
+            self.hand.holds_now(portion.items.len(), octets);
+        }
+        let popped = match self.hand.pop(portion) {
+            Some(item) => Popped::Item(item),
+            None => self.next(state),
         };
-        if state.watchers > 0 {
+        self.hand.is_held(matches!(popped, Popped::Item(_)));
+        if portion.watchers > 0 {
             self.taken.notify_all();
         }
         popped
@@ -373,6 +432,27 @@ impl<T: Item + Clone> Queue<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         // A consumer that panicked while it held the lock left it consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Item> State<T> {
+    /// Whether an item for which there is room enters the ring as it is.
+    fn goes_straight(&self) -> bool {
+        #[cfg(feature = "spill")]
+        if self.backlog.is_some() {
+            return false;
+        }
+        !self.ended && !self.ring.replaces()
+    }
+
+    /// Whether consumers may take all of the ring at once. Not while the producer is
+    /// to be told when there is room, nor what it still replaces or writes to disk.
+    fn lends(&self) -> bool {
+        #[cfg(feature = "spill")]
+        if self.backlog.is_some() {
+            return false;
+        }
+        !self.producer_waiting && self.ring.lends()
     }
 }
 

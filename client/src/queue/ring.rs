@@ -9,6 +9,9 @@ use crate::config::{Overflow, QueueLimits};
 pub(super) struct Ring<T> {
     items: VecDeque<(T, usize)>,
     octets: usize,
+    /// Items and octets that consumers have in hand: they have no room here, but
+    /// count.
+    pub(super) lent: (usize, usize),
     limits: QueueLimits,
     /// How many items have been taken off the front since the beginning.
     gone: u64,
@@ -24,6 +27,7 @@ impl<T: Item> Ring<T> {
         Self {
             items: VecDeque::new(),
             octets: 0,
+            lent: (0, 0),
             limits,
             gone: 0,
             latest: HashMap::new(),
@@ -44,21 +48,68 @@ impl<T: Item> Ring<T> {
         self.items.is_empty()
     }
 
+    /// How much counts: what is here, and what is lent.
+    #[inline]
+    fn all(&self) -> (usize, usize) {
+        let (items, octets) = self.lent;
+        (self.items.len() + items, self.octets.saturating_add(octets))
+    }
+
     /// Whether an item of `size` octets has room; one always has in an empty ring.
+    #[inline]
     pub(super) fn fits(&self, size: usize) -> bool {
-        self.items.is_empty()
-            || (self.items.len() < self.limits.messages
-                && self.octets.saturating_add(size) <= self.limits.octets)
+        let (items, octets) = self.all();
+        items == 0
+            || (items < self.limits.messages && octets.saturating_add(size) <= self.limits.octets)
+    }
+
+    /// Whether something is lent, and an item of `size` octets has no room.
+    #[inline]
+    pub(super) fn lacks_what_is_lent(&self, size: usize) -> bool {
+        self.lent.0 > 0 && !self.fits(size)
     }
 
     /// Whether at most half of each bound is used.
+    #[inline]
     pub(super) fn is_half_empty(&self) -> bool {
-        self.items.len() <= self.limits.messages / 2 && self.octets <= self.limits.octets / 2
+        let (items, octets) = self.all();
+        items <= self.limits.messages / 2 && octets <= self.limits.octets / 2
+    }
+
+    /// Whether a new item may take the place of an old one.
+    pub(super) fn replaces(&self) -> bool {
+        matches!(self.limits.overflow, Overflow::LatestBy(_))
+    }
+
+    /// Whether at most half of each bound is used with an item of `size` octets.
+    #[inline]
+    pub(super) fn has_much_room(&self, size: usize) -> bool {
+        let (items, octets) = self.all();
+        items < self.limits.messages / 2 && octets.saturating_add(size) <= self.limits.octets / 2
+    }
+
+    /// Whether it is worth while, and allowed, to lend all items at once.
+    pub(super) fn lends(&self) -> bool {
+        self.items.len() > 1 && !self.replaces()
+    }
+
+    /// Puts all items into `hand`, which is empty. Returns their octets.
+    pub(super) fn lend(&mut self, hand: &mut VecDeque<(T, usize)>) -> usize {
+        std::mem::swap(&mut self.items, hand);
+        self.lent = (hand.len(), self.octets);
+        std::mem::take(&mut self.octets)
+    }
+
+    /// What is left of what was lent, and so many octets, comes before all else again.
+    pub(super) fn take_back(&mut self, hand: &mut VecDeque<(T, usize)>, octets: usize) {
+        hand.append(&mut self.items);
+        std::mem::swap(&mut self.items, hand);
+        self.octets += octets;
+        self.lent = (0, 0);
     }
 
     /// Adds an item by the queue's policy. `keep`: nothing that is here may be
     /// lost, nor the item.
-    #[inline]
     pub(super) fn push(&mut self, item: T, size: usize, keep: bool) -> Pushed<T> {
         if let Overflow::LatestBy(header) = self.limits.overflow {
             return self.replace(item, size, header, keep);
@@ -126,19 +177,28 @@ impl<T: Item> Ring<T> {
     }
 
     /// Adds an item for which there is room, or which must not wait for any.
-    #[inline]
     pub(super) fn add(&mut self, mut item: T, size: usize) {
         // A small item keeps the block alive that it was read into. With few
         // of them that is cheaper than copying.
-        let many =
-            self.items.len() > self.limits.messages / 2 || self.octets > self.limits.octets / 2;
-        if many && size < SMALL {
+        if !self.is_half_empty() && size < SMALL {
             item.detach();
         }
+        self.append(item, size);
+        self.note();
+    }
+
+    /// Adds an item that has [much room](Self::has_much_room), to be
+    /// [noted](Self::note) with others.
+    #[inline(always)]
+    pub(super) fn append(&mut self, item: T, size: usize) {
         self.octets += size;
         self.items.push_back((item, size));
-        self.high.0 = self.high.0.max(self.items.len());
-        self.high.1 = self.high.1.max(self.octets);
+    }
+
+    /// Keeps the most that was held.
+    pub(super) fn note(&mut self) {
+        let (items, octets) = self.all();
+        self.high = (self.high.0.max(items), self.high.1.max(octets));
     }
 
     #[inline]

@@ -60,6 +60,18 @@ fn drop_oldest_keeps_the_newest_within_both_bounds() {
 }
 
 #[test]
+fn what_counts_for_nothing_is_bounded_in_number() {
+    for overflow in [Overflow::DropOldest, Overflow::LatestBy("digit")] {
+        let (q, _) = queue(2, 10, overflow);
+        for n in 901..=902 {
+            assert!(matches!(q.push(n, 0, false), Pushed::Done));
+        }
+        assert!(matches!(q.push(903, 0, false), Pushed::Dropped(1)));
+        assert_eq!(taken(&q), [902, 903]);
+    }
+}
+
+#[test]
 fn one_item_larger_than_the_bound_enters_an_empty_queue() {
     let (q, _) = queue(3, 10, Overflow::Pause);
     assert!(matches!(q.push(1, 100, false), Pushed::Done));
@@ -229,4 +241,151 @@ fn depths_and_high_water_marks_are_told() {
     let depth = q.depth();
     assert_eq!((depth.messages, depth.octets), (1, 10));
     assert_eq!((depth.high_messages, depth.high_octets), (3, 30));
+}
+
+/// Taken by one consumer at once, three of four are in hand.
+fn in_hand(overflow: Overflow) -> (Queue<u32>, Arc<Count>) {
+    let (q, count) = queue(4, 100, overflow);
+    for n in 0..4 {
+        assert!(matches!(q.push(n, 10, false), Pushed::Done));
+    }
+    assert_eq!(q.try_pop(), Popped::Item(0));
+    assert_eq!(q.hand.holds(), (3, 30), "{overflow:?}");
+    (q, count)
+}
+
+#[test]
+fn what_is_in_hand_counts_as_held() {
+    let (q, _) = in_hand(Overflow::Pause);
+    let depth = q.depth();
+    assert_eq!((depth.messages, depth.octets), (3, 30));
+    assert_eq!((depth.high_messages, depth.high_octets), (4, 40));
+    assert_eq!(q.len(), 3);
+    assert!(matches!(q.push(4, 70, false), Pushed::Done));
+    assert!(matches!(q.push(5, 1, false), Pushed::Full(5)));
+    assert_eq!(q.depth().high_octets, 100);
+    assert_eq!(taken(&q), [1, 2, 3, 4]);
+    assert_eq!((q.depth().messages, q.depth().octets), (0, 0));
+}
+
+#[test]
+fn room_that_was_made_in_hand_is_seen_at_once() {
+    for overflow in [Overflow::DropNewest, Overflow::Fail, Overflow::Pause] {
+        let (q, _) = in_hand(overflow);
+        assert_eq!(q.try_pop(), Popped::Item(1));
+        for n in 4..6 {
+            assert!(matches!(q.push(n, 10, false), Pushed::Done), "{overflow:?}");
+        }
+        assert!(!matches!(q.push(6, 10, false), Pushed::Done));
+        assert_eq!(taken(&q), [2, 3, 4, 5]);
+    }
+}
+
+#[test]
+fn the_oldest_is_dropped_though_it_is_in_hand() {
+    let (q, _) = in_hand(Overflow::DropOldest);
+    assert!(matches!(q.push(4, 10, false), Pushed::Done));
+    assert!(matches!(q.push(5, 10, false), Pushed::Dropped(1)));
+    assert!(matches!(q.push(6, 80, false), Pushed::Dropped(2)));
+    assert_eq!(taken(&q), [4, 5, 6]);
+}
+
+#[test]
+fn a_producer_that_waits_is_told_though_consumers_had_all_in_hand() {
+    let (q, count) = in_hand(Overflow::Pause);
+    assert!(matches!(q.push(4, 10, false), Pushed::Done));
+    assert!(matches!(q.push(5, 10, false), Pushed::Full(5)));
+    assert_eq!(q.try_pop(), Popped::Item(1));
+    assert_eq!(count.0.load(Ordering::SeqCst), 0);
+    assert_eq!(q.try_pop(), Popped::Item(2));
+    assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    assert!(matches!(q.push(5, 10, false), Pushed::Done));
+    assert_eq!(taken(&q), [3, 4, 5]);
+    assert_eq!(count.0.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn what_is_in_hand_goes_with_the_rest() {
+    let (q, _) = in_hand(Overflow::Pause);
+    q.push(4, 1, false);
+    assert_eq!(q.clear(), 4, "all are counted");
+    assert_eq!(q.try_pop(), Popped::Empty);
+    let (q, count) = in_hand(Overflow::Pause);
+    q.push(4, 1, false);
+    assert!(matches!(q.push(5, 1, false), Pushed::Full(5)));
+    q.abandon(true);
+    assert_eq!(count.0.load(Ordering::SeqCst), 1, "nobody waits for room");
+    assert_eq!(q.pop(None), Popped::Ended);
+    assert_eq!(q.depth().messages, 0);
+    // The end takes nothing from who reads on.
+    let (q, _) = in_hand(Overflow::Pause);
+    q.end();
+    assert_eq!(taken(&q), [1, 2, 3]);
+    assert_eq!(q.pop(None), Popped::Ended);
+}
+
+#[test]
+fn whoever_waits_until_all_is_taken_is_told_of_the_last_in_hand() {
+    let (q, _) = in_hand(Overflow::Pause);
+    let soon = || clock::after(Duration::from_millis(5));
+    assert_eq!(q.wait_taken(true, soon()), 3);
+    std::thread::scope(|scope| {
+        let long = clock::after(Duration::from_secs(30));
+        let consumer = scope.spawn(|| taken(&q));
+        assert_eq!(q.wait_taken(true, long), 0);
+        assert_eq!(consumer.join().unwrap(), [1, 2, 3]);
+    });
+    q.push(9, 1, false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| q.pop(None)).join().unwrap();
+        assert_eq!(q.wait_taken(false, soon()), 0);
+        assert_eq!(q.wait_taken(true, soon()), 1, "its taker may be at work");
+    });
+}
+
+#[test]
+fn several_consumers_get_all_in_order_whatever_the_policy() {
+    const EACH: u32 = 20_000;
+    for overflow in [Overflow::Pause, Overflow::DropOldest, Overflow::DropNewest] {
+        let (q, _) = queue(64, 1_000, overflow);
+        let (taken, dropped) = std::thread::scope(|scope| {
+            let consumers: Vec<_> = (0..3)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut mine = Vec::new();
+                        while let Popped::Item(n) = q.pop(None) {
+                            mine.push(n);
+                        }
+                        mine
+                    })
+                })
+                .collect();
+            let mut dropped = 0;
+            let mut rest = 0..EACH;
+            let mut held = None;
+            while rest.start < EACH || held.is_some() {
+                let mut run = 0;
+                let mut next = || {
+                    run += 1;
+                    (run <= 50).then(|| held.take().or_else(|| rest.next()))?
+                };
+                let (more, last) = q.push_all(&mut next, |n| (n % 7) as usize, false);
+                dropped += more;
+                if let Pushed::Full(n) = last {
+                    held = Some(n);
+                    std::thread::yield_now();
+                }
+            }
+            q.end();
+            let taken = consumers.into_iter().map(|c| c.join().unwrap());
+            (taken.collect::<Vec<_>>(), dropped)
+        });
+        for mine in &taken {
+            assert!(mine.is_sorted(), "{overflow:?}");
+        }
+        let depth = q.depth();
+        assert!(depth.high_messages <= 64 && depth.high_octets <= 1_000);
+        let taken: usize = taken.iter().map(Vec::len).sum();
+        assert_eq!(taken as u64 + dropped, u64::from(EACH), "{overflow:?}");
+    }
 }

@@ -390,7 +390,8 @@ fn message(value: &[u8]) -> Option<Message> {
     if frame.is_none() {
         log::warn!("a message in the spool cannot be read");
     }
-    Some(Message::new(frame?, NEVER, None))
+    // What comes from disk cannot be acknowledged: its connection is no more.
+    Some(Message::new(frame?, None))
 }
 
 fn frame(value: &[u8]) -> Option<Frame> {
@@ -421,9 +422,6 @@ fn version_of(octet: u8) -> Option<Version> {
     all.into_iter()
         .find(|version| version_octet(*version) == octet)
 }
-
-/// A connection that never was: what comes from disk cannot be acknowledged.
-const NEVER: u64 = u64::MAX;
 
 #[cfg(test)]
 mod tests;

@@ -37,7 +37,7 @@ fn reply(p: &mut Pair, n: u64, body: &str) {
 
 fn answer(p: &Pair, call: Waiter) -> String {
     match p.answer(call) {
-        Some(Ok(Reply::Message { frame, .. })) => String::from_utf8_lossy(frame.body()).into(),
+        Some(Ok(Reply::Message { frame })) => String::from_utf8_lossy(frame.body()).into(),
         other => panic!("{other:?}"),
     }
 }

@@ -25,7 +25,7 @@ fn message(number: u32, length: usize) -> Message {
     let octets = format!("MESSAGE\nsubscription:a\nmessage-id:m\\c{number}\n\n{text}\0");
     let mut decoder = Decoder::new(DecodeLimits::default());
     decoder.push(Bytes::from(octets));
-    Message::new(decoder.next_frame().unwrap().unwrap(), 1, None)
+    Message::new(decoder.next_frame().unwrap().unwrap(), None)
 }
 
 fn number(message: &Message) -> u32 {
