@@ -78,6 +78,14 @@ fn messages() -> Vec<One> {
         .collect()
 }
 
+/// With these in it, as far as they have room.
+fn filled(queue: Arc<Queue<One>>, all: &[One]) -> Arc<Queue<One>> {
+    for one in all {
+        queue.push(one.clone(), size(one), false);
+    }
+    queue
+}
+
 fn size(one: &One) -> usize {
     one.0.body().len()
 }
@@ -85,11 +93,8 @@ fn size(one: &One) -> usize {
 /// One goes in, one comes out, on one thread, in a queue that is half full.
 #[divan::bench(args = EVERY)]
 fn one_by_one(bencher: Bencher<'_, '_>, overflow: Overflow) {
-    let queue = queue(ROOM, overflow);
     let all = messages();
-    for one in &all[..ROOM / 2] {
-        queue.push(one.clone(), size(one), false);
-    }
+    let queue = filled(queue(ROOM, overflow), &all[..ROOM / 2]);
     bencher
         .counter(MESSAGES)
         .with_inputs(|| all.clone())
@@ -126,11 +131,8 @@ fn in_runs(bencher: Bencher<'_, '_>, overflow: Overflow) {
 /// message back, and one that fails is not asked twice.
 #[divan::bench(args = [EVERY[0], EVERY[1], EVERY[2], EVERY[3]])]
 fn when_full(bencher: Bencher<'_, '_>, overflow: Overflow) {
-    let queue = queue(MESSAGES / 2, overflow);
     let all = messages();
-    for one in &all {
-        queue.push(one.clone(), size(one), false);
-    }
+    let queue = filled(queue(MESSAGES / 2, overflow), &all);
     bencher
         .counter(MESSAGES)
         .with_inputs(|| all.clone())

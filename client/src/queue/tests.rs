@@ -60,18 +60,6 @@ fn drop_oldest_keeps_the_newest_within_both_bounds() {
 }
 
 #[test]
-fn what_counts_for_nothing_is_bounded_in_number() {
-    for overflow in [Overflow::DropOldest, Overflow::LatestBy("digit")] {
-        let (q, _) = queue(2, 10, overflow);
-        for n in 901..=902 {
-            assert!(matches!(q.push(n, 0, false), Pushed::Done));
-        }
-        assert!(matches!(q.push(903, 0, false), Pushed::Dropped(1)));
-        assert_eq!(taken(&q), [902, 903]);
-    }
-}
-
-#[test]
 fn one_item_larger_than_the_bound_enters_an_empty_queue() {
     let (q, _) = queue(3, 10, Overflow::Pause);
     assert!(matches!(q.push(1, 100, false), Pushed::Done));
