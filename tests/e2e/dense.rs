@@ -1,9 +1,20 @@
 //! Streams of frames that nobody waits for, and silence after them.
 
+use std::time::Duration;
+
 use hobnail::Handle;
+use hobnail_mock_broker::MockBroker;
 use hobnail_tests::{SOON, Seen, broker, client};
 
-/// Nothing comes that would wake the reactor for another reason.
+/// No beat will wake its reactor.
+fn quiet(broker: &MockBroker) -> Handle {
+    let client = client(broker).heart_beat(Duration::ZERO, Duration::ZERO);
+    client
+        .connect()
+        .and_then(hobnail::Client::spawn)
+        .expect("connects")
+}
+
 fn publish(handle: &Handle, frames: usize) {
     for _ in 0..frames {
         let frame = handle.send("/queue/a").body(&[b'x'; 100]);
@@ -14,8 +25,7 @@ fn publish(handle: &Handle, frames: usize) {
 #[test]
 fn a_stream_that_stops_has_left_soon_though_nothing_follows() {
     let broker = broker();
-    let client = client(&broker).connect().expect("connects");
-    let handle = client.spawn().expect("spawns");
+    let handle = quiet(&broker);
     let mut sent = 0;
     for round in 0..8 {
         // Around what counts as dense, and more than wakes a reactor that dozes.
@@ -31,8 +41,7 @@ fn a_stream_that_stops_has_left_soon_though_nothing_follows() {
 #[test]
 fn streams_of_many_threads_leave_whole() {
     let broker = broker();
-    let client = client(&broker).connect().expect("connects");
-    let handle = client.spawn().expect("spawns");
+    let handle = quiet(&broker);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
