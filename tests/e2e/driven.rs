@@ -130,7 +130,8 @@ fn frames_leave_in_the_order_of_the_calls_however_large() {
 }
 
 /// The last of the large one leaves in a turn that begins while it still waits,
-/// and after it no event tells of a socket that has become writable.
+/// and after it no event tells of a socket that has become writable. Whether it comes to
+/// that is the system's affair: it is tried several times.
 #[test]
 fn what_waits_behind_a_message_larger_than_the_sockets_buffer_leaves_after_it() {
     let broker = broker();
@@ -139,13 +140,15 @@ fn what_waits_behind_a_message_larger_than_the_sockets_buffer_leaves_after_it() 
         .connect()
         .unwrap();
     let large = vec![b'x'; 12 << 20];
-    let send = client.send("/topic/nobody").body(&large);
-    send.buffered().publish().unwrap();
-    let behind = client.send("/topic/nobody").begin().unwrap();
-    let began = Instant::now();
-    client.confirm(&behind).unwrap();
-    // Before the deadline of the call, which wakes the client in any case.
-    assert!(began.elapsed() < Duration::from_secs(15));
+    for _ in 0..6 {
+        let send = client.send("/topic/nobody").body(&large);
+        send.buffered().publish().unwrap();
+        let behind = client.send("/topic/nobody").begin().unwrap();
+        let began = Instant::now();
+        client.confirm(&behind).unwrap();
+        // Before the deadline of the call, which wakes the client in any case.
+        assert!(began.elapsed() < Duration::from_secs(15));
+    }
 }
 
 #[test]
