@@ -45,12 +45,12 @@ struct Job {
 const JOBS: [Job; 4] = [
     Job {
         name: "decode",
-        most: 1_950,
+        most: 880,
         run: decode,
     },
     Job {
         name: "receive",
-        most: 2_830,
+        most: 1_530,
         run: receive,
     },
     Job {

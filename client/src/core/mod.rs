@@ -342,6 +342,14 @@ impl Core {
                 return self.receipt(now, Some(id));
             }
         }
+        match self.decoder.take(piece) {
+            Ok(frame) => self.receive(now, frame),
+            Err(piece) => self.pieces(now, piece),
+        }
+    }
+
+    /// Part of a frame, many frames, or one that is read with more care.
+    fn pieces(&mut self, now: Instant, piece: Piece) {
         self.decoder.push(piece);
         loop {
             match self.decoder.next_frame() {

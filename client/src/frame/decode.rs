@@ -5,7 +5,8 @@ use std::{collections::VecDeque, mem};
 use bytes::BytesMut;
 
 use super::{
-    DecodeError, Frame, Piece, Version,
+    DecodeError, Frame, Layout, Piece, Version,
+    expect::Expected,
     scan::{Fault, Scan},
 };
 
@@ -53,6 +54,7 @@ pub struct Decoder {
     /// The beginning of a frame that goes on in `input`; of one frame only.
     tail: BytesMut,
     scan: Scan,
+    expected: Expected,
     /// Where the present frame begins in the stream.
     offset: u64,
     failed: Option<DecodeError>,
@@ -74,6 +76,7 @@ impl Decoder {
             later: VecDeque::new(),
             tail: BytesMut::new(),
             scan: Scan::new(),
+            expected: Expected::default(),
             offset: 0,
             failed: None,
         }
@@ -85,7 +88,10 @@ impl Decoder {
     /// It decides the escapes, except in CONNECT and CONNECTED, which have none
     /// in any version (STOMP 1.2 §Value Encoding).
     pub fn set_version(&mut self, version: Version) {
-        self.version = version;
+        if self.version != version {
+            self.version = version;
+            self.expected.forget();
+        }
     }
 
     /// Takes the next octets of the stream, for example one WebSocket message.
@@ -106,16 +112,40 @@ impl Decoder {
     /// pushed then.
     pub(crate) fn pass_over(&mut self, octets: usize) -> bool {
         let limits = &self.limits;
-        let passes = self.failed.is_none()
-            && self.tail.is_empty()
-            && self.input.octets().is_empty()
-            && self.later.is_empty()
+        let passes = self.has_nothing()
             && octets <= limits.header_octets.min(limits.frame)
             && limits.headers > 0;
         if passes {
             self.offset += octets as u64;
         }
         passes
+    }
+
+    /// The only frame in a piece that holds nothing else, if nothing is before it
+    /// and it is easily told: what most are. Any other piece is to be
+    /// [pushed](Self::push).
+    #[inline]
+    pub(crate) fn take(&mut self, piece: Piece) -> Result<Frame, Piece> {
+        if !self.has_nothing() {
+            return Err(piece);
+        }
+        match self.expected.meet(piece.octets(), &self.limits) {
+            Some((length, layout)) if length == piece.octets().len() => {
+                self.offset += length as u64;
+                let layout = *layout;
+                Ok(Frame { piece, layout })
+            }
+            Some(_) | None => Err(piece),
+        }
+    }
+
+    /// Whether what comes next begins a frame, and is to be read.
+    #[inline]
+    fn has_nothing(&self) -> bool {
+        self.input.octets().is_empty()
+            && self.later.is_empty()
+            && self.tail.is_empty()
+            && self.failed.is_none()
     }
 
     /// The next whole frame; `None` until more is pushed.
@@ -179,23 +209,37 @@ impl Decoder {
             self.input = Piece::new();
             return Ok(None);
         }
-        let text = self.input.is_text();
-        let end = self
-            .scan
-            .advance(octets, text, self.version, &self.limits)?;
-        if let Some(end) = end {
-            let piece = if end + 1 == octets.len() {
+        let met = match self.expected.meet(octets, &self.limits) {
+            Some((length, layout)) => Some((length, *layout)),
+            None => self.walk()?,
+        };
+        let octets = self.input.octets();
+        if let Some((length, layout)) = met {
+            let piece = if length == octets.len() {
                 // All of it: nothing here is to keep its block alive.
                 mem::replace(&mut self.input, Piece::new())
             } else {
-                self.input.split_to(end + 1)
+                self.input.split_to(length)
             };
-            return Ok(Some(self.finish(piece)));
+            return Ok(Some(self.finish(piece, layout)));
         }
         self.tail = BytesMut::with_capacity(self.capacity(octets.len()));
         self.tail.extend_from_slice(octets);
         self.input = Piece::new();
         Ok(None)
+    }
+
+    /// Reads line by line what `input` begins with: the length of a frame, with its
+    /// NUL, and what is where in it.
+    fn walk(&mut self) -> Result<Option<(usize, Layout)>, Fault> {
+        let (octets, text) = (self.input.octets(), self.input.is_text());
+        let end = self
+            .scan
+            .advance(octets, text, self.version, &self.limits)?;
+        let Some(end) = end else { return Ok(None) };
+        let layout = mem::replace(&mut self.scan, Scan::new()).layout();
+        self.expected.learn(octets, layout);
+        Ok(Some((end + 1, layout)))
     }
 
     /// Moves octets from `input` to `tail` until the frame there is whole, and
@@ -217,7 +261,8 @@ impl Decoder {
             if let Some(end) = end {
                 let mut octets = mem::take(&mut self.tail);
                 octets.truncate(end + 1);
-                whole = Some(self.finish(octets.freeze().into()));
+                let layout = mem::replace(&mut self.scan, Scan::new()).layout();
+                whole = Some(self.finish(octets.freeze().into(), layout));
             }
         }
         if self.input.octets().is_empty() {
@@ -227,8 +272,7 @@ impl Decoder {
         Ok(whole)
     }
 
-    fn finish(&mut self, piece: Piece) -> Frame {
-        let layout = mem::replace(&mut self.scan, Scan::new()).layout();
+    fn finish(&mut self, piece: Piece, layout: Layout) -> Frame {
         self.offset += piece.octets().len() as u64;
         Frame { piece, layout }
     }

@@ -30,6 +30,7 @@ mod decode;
 mod encode;
 mod error;
 mod escape;
+mod expect;
 mod headers;
 mod mask;
 mod piece;

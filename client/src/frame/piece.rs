@@ -31,13 +31,17 @@ impl Piece {
     #[inline]
     pub fn text(octets: Bytes) -> Result<Self, str::Utf8Error> {
         if octets.len() > WORTH {
-            // Most is ASCII, which is told faster.
-            if !octets.is_ascii() {
-                str::from_utf8(&octets)?;
-            }
-            return Ok(octets.into());
+            return Self::long_text(octets);
         }
         Ok(Self(Octets::Text(Utf8Bytes::try_from(octets)?)))
+    }
+
+    fn long_text(octets: Bytes) -> Result<Self, str::Utf8Error> {
+        // Most is ASCII, which is told faster.
+        if !octets.is_ascii() {
+            str::from_utf8(&octets)?;
+        }
+        Ok(octets.into())
     }
 
     /// All octets.

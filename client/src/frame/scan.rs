@@ -287,10 +287,8 @@ impl Scan {
         self.layout.body = offset(body);
         self.stage = match self.content_length {
             None => Stage::BodyToNul,
-            Some(length) if length > limits.frame - body => {
-                return Err(too_large(Limit::Frame, limits.frame));
-            }
-            Some(length) => Stage::BodyTo(body + length),
+            Some(length) if has_room(body, length, limits) => Stage::BodyTo(body + length),
+            Some(_) => return Err(too_large(Limit::Frame, limits.frame)),
         };
         Ok(())
     }
@@ -326,25 +324,31 @@ fn check_text(head: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-fn content_length(value: &[u8], limit: usize) -> Result<usize, DecodeErrorKind> {
+pub(super) fn content_length(value: &[u8], limit: usize) -> Result<usize, DecodeErrorKind> {
     if value.is_empty() {
         return Err(DecodeErrorKind::ContentLength(LengthFault::NotANumber));
     }
-    let mut length = 0usize;
+    let mut length = 0u64;
     for &octet in value {
-        if !octet.is_ascii_digit() {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 {
             return Err(DecodeErrorKind::ContentLength(LengthFault::NotANumber));
         }
-        // Saturation keeps what is beyond every limit beyond every limit.
-        length = length
-            .saturating_mul(10)
-            .saturating_add(usize::from(octet - b'0'));
+        // What is beyond every limit stays there.
+        length = length.min(u64::MAX / 16) * 10 + u64::from(digit);
     }
-    if length > limit {
-        let what = Limit::Frame;
-        return Err(DecodeErrorKind::TooLarge { what, limit });
+    match usize::try_from(length) {
+        Ok(length) if length <= limit => Ok(length),
+        Ok(_) | Err(_) => {
+            let what = Limit::Frame;
+            Err(DecodeErrorKind::TooLarge { what, limit })
+        }
     }
-    Ok(length)
+}
+
+/// Whether a frame may have so large a body, which begins there.
+pub(super) const fn has_room(body: usize, length: usize, limits: &DecodeLimits) -> bool {
+    length <= limits.frame - body
 }
 
 fn fault(kind: DecodeErrorKind, at: usize) -> Fault {

@@ -2,6 +2,7 @@
 
 mod cross;
 mod errors;
+mod expected;
 mod limits;
 mod memory;
 mod mutations;
