@@ -22,7 +22,7 @@ use tungstenite::{
 
 use crate::frame::Piece;
 
-use super::blocks::{self, BLOCK};
+use super::blocks::{self, BLOCK, KEPT_LARGE};
 
 /// What a peer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,9 @@ pub(super) struct Incoming {
     have: usize,
     /// Whether the block is one that connections share.
     shared: bool,
-    /// Whether a frame came that no such block can hold.
+    /// What was allocated for one that is larger than those.
+    own: usize,
+    /// Whether a frame came that no shared block can hold.
     large: bool,
     /// How much room is wanted: as much as lately came at once.
     room: usize,
@@ -92,6 +94,7 @@ impl Incoming {
             have: read.len(),
             block: read.into(),
             shared: false,
+            own: 0,
             large: false,
             room: LEAST_ROOM,
             filled: false,
@@ -262,7 +265,8 @@ impl Incoming {
             self.make_own_room(room);
         } else {
             let block = blocks::take((self.have + room).min(BLOCK));
-            self.change_block(block, true);
+            self.change_block(block);
+            self.shared = true;
         }
     }
 
@@ -270,19 +274,28 @@ impl Incoming {
     /// that is larger than those.
     fn make_own_room(&mut self, room: usize) {
         self.large = true;
-        if self.shared {
-            self.change_block(BytesMut::zeroed(self.have + room), false);
-        } else {
+        let size = self.have + room;
+        let fits = !self.shared && self.own >= size && self.block.try_reclaim(room);
+        if fits || (!self.shared && size > KEPT_LARGE) {
+            // It grows, if nobody keeps any of it, without being copied.
             self.block.reserve(room);
-            self.block.resize(self.have + room, 0);
+            self.block.resize(size, 0);
+            self.own = self.own.max(size);
+        } else {
+            let (block, own) = blocks::take_large(size);
+            self.change_block(block);
+            self.own = own;
         }
     }
 
-    fn change_block(&mut self, mut block: BytesMut, shared: bool) {
+    fn change_block(&mut self, mut block: BytesMut) {
         block[..self.have].copy_from_slice(&self.block);
         let full = mem::replace(&mut self.block, block);
-        if mem::replace(&mut self.shared, shared) {
+        let own = mem::take(&mut self.own);
+        if mem::take(&mut self.shared) {
             blocks::put(full);
+        } else if own > 0 {
+            blocks::put_large(full, own);
         }
     }
 
