@@ -6,8 +6,9 @@ use std::time::Instant;
 use super::operations::ReceiptId;
 use crate::ledger::Ledger;
 
-/// Lines in which no deadline is before the one ahead of it. As many patiences take
-/// turns at most; what fits into no line has to go elsewhere.
+/// Lines in which no deadline is before the one ahead of it, as many as there are
+/// patiences, and at times another, for callers on several threads may overtake each
+/// other between the clock and the lane. What fits into no line has to go elsewhere.
 #[derive(Debug, Default)]
 pub(super) struct Lines(Vec<Line>);
 
@@ -28,7 +29,7 @@ impl Lines {
     /// Lines up a call, if there is a line for it.
     pub(super) fn push(&mut self, deadline: Instant, id: ReceiptId) -> Option<Place> {
         let line = match &self.0[..] {
-            [only] if only.last() <= Some(deadline) => 0,
+            [first, ..] if first.last() <= Some(deadline) => 0,
             _ => self.line(deadline)?,
         };
         let Line { waiting, next } = &mut self.0[line];

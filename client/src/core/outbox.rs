@@ -168,10 +168,8 @@ impl Outbox {
             if frame.transaction.is_some() {
                 return true;
             }
-            let dead = match frame.receipt {
-                Some(id) => is_over(id),
-                None => frame.deadline <= now,
-            };
+            // Whether it is the call that ends first or the frame.
+            let dead = frame.deadline <= now || frame.receipt.is_some_and(&is_over);
             if dead {
                 *octets -= frame.octets.len();
                 silent += u64::from(frame.receipt.is_none());

@@ -1,5 +1,5 @@
-//! All deadlines of a session, on one wheel; but those of calls for a RECEIPT stand
-//! in lines, and those of heart-beats follow from when something last moved.
+//! All deadlines of a session, on one wheel; but those of frames that wait for a RECEIPT
+//! stand in lines, and those of heart-beats follow from when something last moved.
 
 use std::time::Instant;
 

@@ -107,6 +107,29 @@ fn frames_that_wait_too_long_free_their_room_while_there_is_no_connection() {
 }
 
 #[test]
+fn a_frame_that_waits_too_long_frees_its_room_when_its_call_ends() {
+    let limits = Limits {
+        outbox: 1000,
+        ..Limits::default()
+    };
+    let mut p = Pair::online_with(|c| c.limits(limits), |s| s);
+    p.listening = false;
+    p.lose();
+    for _ in 0..3 {
+        let call = p.send(Send::new(&"x".repeat(600)).within(secs(2)));
+        assert!(!p.core.has_room(1, 600));
+        let begun = p.now;
+        while p.answer(call).is_none() {
+            p.pass(ms(1));
+        }
+        assert!(p.now - begun <= secs(2) + ms(10));
+        assert!(p.core.has_room(1, 1000));
+        assert!(matches!(p.expect_err(call), Error::Timeout(Stage::Outbox)));
+    }
+    p.finish();
+}
+
+#[test]
 fn frames_that_may_leave_again_count_against_the_outbox_until_they_are_confirmed() {
     let limits = Limits {
         outbox: 1000,
