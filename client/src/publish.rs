@@ -1,4 +1,4 @@
-//! SEND, ACK and NACK: frames that the calling thread writes.
+//! SEND: frames that the calling thread writes.
 
 mod few;
 mod head;
@@ -137,7 +137,7 @@ impl<'a> Publish<'a> {
     /// Through a [`Handle`](crate::Handle) a frame without a receipt that comes in a
     /// dense stream, 32 frames and more at a time, may wait up to a millisecond for
     /// others before it leaves, until 32 KiB are there; it leaves at once if somebody
-    /// makes a call that waits. A single frame never waits.
+    /// makes a call that waits. Where frames come one by one, none waits.
     ///
     /// # Errors
     /// [`Error::Misuse`] if the frame cannot be written, [`Error::Timeout`]
@@ -390,6 +390,13 @@ impl Pending {
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {
         &self.slot
+    }
+}
+
+/// An answer that nobody took does not wait for the slot's next call.
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.slot.take();
     }
 }
 

@@ -28,13 +28,15 @@ thread_local! {
 impl Head {
     /// The latest of this thread.
     pub(super) fn last() -> Box<Self> {
-        LAST.take().unwrap_or_default()
+        let last = LAST.try_with(Cell::take);
+        last.ok().flatten().unwrap_or_default()
     }
 
     /// Keeps it for the next.
     pub(super) fn keep(self: Box<Self>) {
         if self.octets.capacity() <= LARGE {
-            LAST.set(Some(self));
+            // A thread that ends has no next.
+            LAST.try_with(|last| last.set(Some(self))).ok();
         }
     }
 

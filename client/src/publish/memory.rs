@@ -17,12 +17,16 @@ thread_local! {
 pub(super) fn frame(parts: &[&[u8]]) -> Bytes {
     let size = parts.iter().map(|part| part.len()).sum();
     let put = |buffer: &mut BytesMut| parts.iter().for_each(|p| buffer.extend_from_slice(p));
-    if size > LARGE {
+    let own = || {
         let mut own = BytesMut::with_capacity(size);
         put(&mut own);
-        return own.freeze();
+        own.freeze()
+    };
+    if size > LARGE {
+        return own();
     }
-    BLOCKS.with_borrow_mut(|[block, other]| {
+    let shared = BLOCKS.try_with(|blocks| {
+        let [block, other] = &mut *blocks.borrow_mut();
         if !block.try_reclaim(size) {
             mem::swap(block, other);
             if !block.try_reclaim(size) {
@@ -31,5 +35,7 @@ pub(super) fn frame(parts: &[&[u8]]) -> Bytes {
         }
         put(block);
         block.split().freeze()
-    })
+    });
+    // A thread that ends has none any more.
+    shared.unwrap_or_else(|_| own())
 }
