@@ -359,7 +359,7 @@ impl<T: Item + Clone> Queue<T> {
     pub(crate) fn part(&self, parting: Parting) {
         let mut state = self.lock();
         state.ended = true;
-        self.hand.is_held(false);
+        self.hand.forget();
         self.taken.notify_all();
         let Some(backlog) = &mut state.backlog else {
             return;

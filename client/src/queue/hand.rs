@@ -59,7 +59,7 @@ impl<T> Hand<T> {
 
     /// So much is in it now; told under the queue's own lock, too, unless it is less.
     #[inline]
-    pub(super) fn holds_now(&self, messages: usize, octets: usize) {
+    pub(super) fn set_holds(&self, messages: usize, octets: usize) {
         self.octets.store(octets, Ordering::Relaxed);
         self.messages.store(messages, Ordering::Release);
     }
@@ -68,17 +68,27 @@ impl<T> Hand<T> {
     pub(super) fn pop(&self, portion: &mut Portion<T>) -> Option<T> {
         let (item, size) = portion.items.pop_front()?;
         // Whoever finds that there is none left finds who has the last.
-        self.is_held(true);
+        self.taken();
         let octets = self.octets.load(Ordering::Relaxed);
-        self.holds_now(portion.items.len(), octets - size);
+        self.set_holds(portion.items.len(), octets - size);
         Some(item)
     }
 
-    /// The calling thread has an item now, or nobody has.
+    /// The calling thread has the latest item now.
     #[inline]
-    pub(super) fn is_held(&self, held: bool) {
-        let holder = if held { thread::number() } else { 0 };
-        self.holder.store(holder, Ordering::Relaxed);
+    pub(super) fn taken(&self) {
+        self.holder.store(thread::number(), Ordering::Relaxed);
+    }
+
+    /// The calling thread asks for more: if it had the latest item, it is done with it.
+    pub(super) fn done(&self) {
+        let (me, order) = (thread::number(), Ordering::Relaxed);
+        self.holder.compare_exchange(me, 0, order, order).ok();
+    }
+
+    /// Nobody waits for the one who has the latest item any more.
+    pub(super) fn forget(&self) {
+        self.holder.store(0, Ordering::Relaxed);
     }
 
     /// Whether another thread has an item.

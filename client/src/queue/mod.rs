@@ -157,6 +157,8 @@ impl<T: Item + Clone> Queue<T> {
         if matches!(last, Pushed::Dropped(_)) {
             last = Pushed::Done;
         }
+        // Of what was lent some may be taken by now.
+        state.ring.lent = self.hand.holds();
         state.ring.note();
         let waiting = state.consumers_waiting;
         drop(state);
@@ -202,7 +204,7 @@ impl<T: Item + Clone> Queue<T> {
         let mut state = self.lock();
         let (_, octets) = self.hand.holds();
         state.ring.take_back(&mut portion.items, octets);
-        self.hand.holds_now(0, 0);
+        self.hand.set_holds(0, 0);
         state
     }
 
@@ -282,7 +284,7 @@ impl<T: Item + Clone> Queue<T> {
         let mut portion = self.hand.lock();
         let mut state = self.lock();
         state.ended = true;
-        self.hand.is_held(false);
+        self.hand.forget();
         self.discard(&mut portion, &mut state);
         let waiting = std::mem::take(&mut state.producer_waiting);
         drop((portion, state));
@@ -305,6 +307,7 @@ impl<T: Item + Clone> Queue<T> {
         let dropped = self.discard(&mut portion, &mut state);
         let waiting = std::mem::take(&mut state.producer_waiting);
         drop((portion, state));
+        self.taken.notify_all();
         if waiting {
             self.producer.notify();
         }
@@ -314,7 +317,7 @@ impl<T: Item + Clone> Queue<T> {
     fn discard(&self, portion: &mut Portion<T>, state: &mut State<T>) -> u64 {
         let in_hand = portion.items.len() as u64;
         portion.items.clear();
-        self.hand.holds_now(0, 0);
+        self.hand.set_holds(0, 0);
         in_hand + state.ring.clear()
     }
 
@@ -391,13 +394,16 @@ impl<T: Item + Clone> Queue<T> {
         state.ring.lent = (0, 0);
         if state.lends() {
             let octets = state.ring.lend(&mut portion.items);
-            self.hand.holds_now(portion.items.len(), octets);
+            self.hand.set_holds(portion.items.len(), octets);
         }
         let popped = match self.hand.pop(portion) {
             Some(item) => Popped::Item(item),
             None => self.next(state),
         };
-        self.hand.is_held(matches!(popped, Popped::Item(_)));
+        match popped {
+            Popped::Item(_) => self.hand.taken(),
+            Popped::Empty | Popped::Ended => self.hand.done(),
+        }
         if portion.watchers > 0 {
             self.taken.notify_all();
         }

@@ -328,7 +328,25 @@ fn whoever_waits_until_all_is_taken_is_told_of_the_last_in_hand() {
         scope.spawn(|| q.pop(None)).join().unwrap();
         assert_eq!(q.wait_taken(false, soon()), 0);
         assert_eq!(q.wait_taken(true, soon()), 1, "its taker may be at work");
+        // Another that finds nothing says nothing of that one.
+        scope.spawn(|| q.try_pop()).join().unwrap();
+        assert_eq!(q.wait_taken(true, soon()), 1);
     });
+}
+
+#[test]
+fn whoever_waits_until_all_is_taken_is_told_that_all_is_dropped() {
+    let (q, _) = in_hand(Overflow::Pause);
+    let long = clock::after(Duration::from_secs(30));
+    std::thread::scope(|scope| {
+        let left = scope.spawn(|| q.wait_taken(false, long));
+        while q.hand.lock().watchers == 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(q.clear(), 3);
+        assert_eq!(left.join().unwrap(), 0);
+    });
+    assert!(clock::now() < long);
 }
 
 #[test]
