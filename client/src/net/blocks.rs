@@ -90,11 +90,12 @@ impl Large {
         }
     }
 
-    /// The latest of which nobody keeps anything.
+    /// The latest of which nobody keeps anything, and which is not far too large.
     fn take(&mut self, room: usize) -> Option<(BytesMut, usize)> {
         let fits = self.blocks.iter_mut().rposition(|(block, size)| {
             block.clear();
-            *size >= room && block.try_reclaim(room)
+            let fits = (room..=4 * room.max(BLOCK)).contains(size);
+            fits && block.try_reclaim(room)
         });
         let taken = self.blocks.remove(fits?)?;
         self.octets -= taken.1;
@@ -130,6 +131,10 @@ mod tests {
         assert!(large.take(ROOM).is_none(), "the message is still looked at");
         drop(message);
         assert!(large.take(ROOM + 1).is_none());
+        large.put(BytesMut::with_capacity(9 * BLOCK), 9 * BLOCK);
+        assert!(large.take(2 * BLOCK).is_none(), "that would be a waste");
+        let (_, size) = large.take(5 * BLOCK).expect("it is large enough");
+        assert_eq!(size, 9 * BLOCK);
         let (mut block, size) = large.take(ROOM).expect("it is free");
         block.resize(ROOM, 0);
         assert_eq!((block.as_ptr(), size), (place, ROOM));

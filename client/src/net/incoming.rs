@@ -41,13 +41,13 @@ pub(super) enum Said {
 /// copies each octet once.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    /// What was read, and behind it room that was zeroed when it was made.
+    /// What was read, and behind it room, whose octets mean nothing.
     block: BytesMut,
     /// How much of the block was read.
     have: usize,
     /// Whether the block is one that connections share.
     shared: bool,
-    /// What was allocated for one that is larger than those.
+    /// What was allocated for one that is this connection's own, at least.
     own: usize,
     /// Whether a frame came that no shared block can hold.
     large: bool,
@@ -282,7 +282,7 @@ impl Incoming {
             self.block.resize(size, 0);
             self.own = self.own.max(size);
         } else {
-            let (block, own) = blocks::take_large(size);
+            let (block, own) = blocks::take_large(size.max(BLOCK));
             self.change_block(block);
             self.own = own;
         }
