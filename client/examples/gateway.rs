@@ -16,7 +16,7 @@ use std::{
     io::ErrorKind,
     net::{SocketAddr, UdpSocket as Sender},
     ops::ControlFlow,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use hobnail::{Client, Message};
@@ -86,7 +86,7 @@ fn relay(
         let left = client
             .next_deadline()
             .map(|at| at.saturating_duration_since(Instant::now()));
-        match poll.poll(&mut events, left.map(round_up)) {
+        match poll.poll(&mut events, left) {
             Err(e) if e.kind() != ErrorKind::Interrupted => return Err(e.into()),
             Ok(()) | Err(_) => {}
         }
@@ -103,11 +103,6 @@ fn publish(client: &mut Client, socket: &UdpSocket) -> Result<()> {
             Err(e) => return Err(e.into()),
         }
     }
-}
-
-/// A poller counts milliseconds; one that wakes up early would wake up twice.
-fn round_up(span: Duration) -> Duration {
-    span.saturating_add(Duration::from_micros(999))
 }
 
 #[cfg(test)]

@@ -207,8 +207,9 @@ impl Client {
     }
 
     /// The descriptor to wait on in a foreign event loop: it is readable when
-    /// [`turn`](Self::turn) has something to do. It stays the same for the life
-    /// of the client.
+    /// [`turn`](Self::turn) has something to do, but for what
+    /// [`next_deadline`](Self::next_deadline) tells. It stays the same for the life of
+    /// the client.
     #[cfg(unix)]
     #[must_use]
     pub fn as_raw_fd(&self) -> std::os::fd::RawFd {

@@ -165,7 +165,8 @@ impl Mailbox {
         self.is_empty() || self.lock().octets == 0
     }
 
-    /// Whether nothing waits. Who posts afterwards sends a wake-up.
+    /// Whether nothing waits. Who posts afterwards sends a wake-up, unless the reactor
+    /// [dozes](Self::doze).
     pub(crate) fn is_empty(&self) -> bool {
         !self.filled.load(Ordering::SeqCst)
     }

@@ -79,7 +79,7 @@ pub(crate) struct Reactor {
     more: bool,
     /// Frames have passed that were not written yet.
     passed: bool,
-    /// Frames of handles that were taken in this turn.
+    /// Frames of handles that have passed in this turn.
     taken: usize,
     /// They were many: until then it looks for more by itself.
     dozes: Option<Instant>,
@@ -227,7 +227,8 @@ impl Reactor {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             };
-            next.map(|at| round_up(at.saturating_duration_since(now)))
+            // It rounds up to what the system counts in.
+            next.map(|at| at.saturating_duration_since(now))
         };
         match self.poll.poll(&mut self.ready, timeout) {
             Ok(()) => {}
@@ -245,6 +246,11 @@ impl Reactor {
         }
         self.progress(now);
         Ok(())
+    }
+
+    /// Lets the next turn look at what is posted, though little of it is.
+    pub(crate) fn rouse(&mut self) {
+        self.more |= self.dozes.take().is_some();
     }
 
     /// Does everything that can be done without waiting.
@@ -417,16 +423,6 @@ fn waiter_of(command: &Command) -> Option<Waiter> {
         Command::Forget { .. } => Waiter::NONE,
     };
     (waiter != Waiter::NONE).then_some(waiter)
-}
-
-/// The poller counts in milliseconds and rounds down; a wait that ends early
-/// would only be begun again.
-fn round_up(wait: Duration) -> Duration {
-    if wait.subsec_nanos() % 1_000_000 == 0 {
-        wait
-    } else {
-        wait + Duration::from_millis(1)
-    }
 }
 
 fn system(source: io::Error) -> Error {

@@ -103,6 +103,8 @@ impl Client {
             if deadline <= now {
                 return Err(Error::Timeout(Stage::Outbox));
             }
+            // What it is behind may lie there without having woken anybody.
+            self.reactor.rouse();
             self.turn_until(Some(deadline))?;
             now = clock::now();
         }
