@@ -315,3 +315,56 @@ const LARGEST: usize = u32::MAX as usize - 1;
 
 /// So much is reserved at once for a frame whose content-length promises it.
 const TRUSTED: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn decoder() -> Decoder {
+        Decoder::new(DecodeLimits::default())
+    }
+
+    #[test]
+    fn what_is_taken_at_once_is_what_would_be_read_with_care() {
+        let sample = b"MESSAGE\nsubscription:1\nmessage-id:m\\c10\ncontent-length:3\n\nabc\0";
+        let piece = |octets: &[u8]| Piece::from(Bytes::copy_from_slice(octets));
+        let mut taken = 0;
+        for (at, octet) in (0..sample.len()).flat_map(|at| (0..=255).map(move |o| (at, o))) {
+            let mut expecting = decoder();
+            expecting.push(piece(sample));
+            expecting.next_frame().unwrap();
+            let mut octets = *sample;
+            octets[at] = octet;
+            let Ok(frame) = expecting.take(piece(&octets)) else {
+                continue;
+            };
+            taken += 1;
+            let mut careful = decoder();
+            careful.push(piece(&octets));
+            let read = careful.next_frame().unwrap().unwrap();
+            let headers = |frame: &Frame| format!("{:?}", frame.headers().collect::<Vec<_>>());
+            assert_eq!(frame.command(), read.command(), "{at} {octet}");
+            assert_eq!(headers(&frame), headers(&read), "{at} {octet}");
+            assert_eq!(frame.body(), read.body(), "{at} {octet}");
+            assert!(careful.next_frame().unwrap().is_none());
+        }
+        // At the least: as it is, and with any octet in the body.
+        assert!(taken > sample.len() + 3 * 255, "{taken}");
+    }
+
+    #[test]
+    fn nothing_is_taken_or_passed_over_behind_what_is_not_whole() {
+        let sample = b"RECEIPT\nreceipt-id:1\n\n\0";
+        for cut in 1..sample.len() {
+            let mut decoder = decoder();
+            decoder.push(Bytes::from_static(sample));
+            decoder.next_frame().unwrap();
+            decoder.push(Bytes::from_static(&sample[..cut]));
+            decoder.next_frame().unwrap();
+            assert!(!decoder.pass_over(sample.len()), "{cut}");
+            assert!(decoder.take(Bytes::from_static(sample).into()).is_err());
+        }
+    }
+}
