@@ -15,6 +15,10 @@ impl Outbuf {
         self.end - self.start
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
     /// What waits.
     pub(super) fn octets(&self) -> &[u8] {
         &self.memory[self.start..self.end]
@@ -23,7 +27,7 @@ impl Outbuf {
     /// The first octets have been written.
     pub(super) fn consume(&mut self, octets: usize) {
         self.start += octets;
-        if self.start == self.end {
+        if self.is_empty() {
             (self.start, self.end) = (0, 0);
         }
     }

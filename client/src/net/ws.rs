@@ -211,7 +211,7 @@ impl Ws {
 impl Wire {
     /// Writes until nothing waits or the socket is full.
     fn push(&mut self) -> io::Result<()> {
-        while self.out.len() > 0 {
+        while !self.out.is_empty() {
             match self.stream.write(self.out.octets())? {
                 0 => return Err(io::ErrorKind::WriteZero.into()),
                 written => self.out.consume(written),

@@ -87,7 +87,7 @@ impl Ws {
                 .as_ref()
                 .map_or_else(String::new, |frame| frame.reason.to_string()),
         };
-        if answers && self.wire.out.len() == 0 {
+        if answers && self.wire.out.is_empty() {
             return Err(told);
         }
         // No data after a Close (RFC 6455 §5.5.1).

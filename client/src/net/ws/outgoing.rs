@@ -89,7 +89,7 @@ impl Ws {
 
     pub(in crate::net) fn is_flushed(&self) -> bool {
         self.queue.is_empty()
-            && self.wire.out.len() == 0
+            && self.wire.out.is_empty()
             && !matches!(self.closing, Closing::Queued(_) | Closing::Answering { .. })
     }
 
