@@ -9,7 +9,7 @@ use super::few::Few;
 /// The head of a SEND, in memory that is used again. Whoever publishes mostly does so
 /// to where they did before, with the same headers: what is the same need not be
 /// written again.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Head {
     pub(super) octets: BytesMut,
     /// The lengths of the destination and of the names and values of the headers.
