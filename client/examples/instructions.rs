@@ -55,12 +55,12 @@ const JOBS: [Job; 4] = [
     },
     Job {
         name: "publish",
-        most: 1_460,
+        most: 1_370,
         run: publish,
     },
     Job {
         name: "publish and confirm",
-        most: 4_330,
+        most: 4_230,
         run: confirm,
     },
 ];

@@ -82,15 +82,20 @@ fn a_frame_that_never_left_says_so() {
     p.finish();
 }
 
-#[test]
-fn frames_that_wait_too_long_free_their_room_while_there_is_no_connection() {
+fn offline_with_room_for(outbox: usize) -> Pair {
     let limits = Limits {
-        outbox: 1000,
+        outbox,
         ..Limits::default()
     };
     let mut p = Pair::online_with(|c| c.limits(limits), |s| s);
     p.listening = false;
     p.lose();
+    p
+}
+
+#[test]
+fn frames_that_wait_too_long_free_their_room_while_there_is_no_connection() {
+    let mut p = offline_with_room_for(1000);
     let silent = p.send(Send::new(&"x".repeat(400)).silent().within(secs(10)));
     let told = p.send(Send::new(&"x".repeat(400)).within(secs(20)));
     assert_eq!(silent, Waiter::NONE);
@@ -108,13 +113,7 @@ fn frames_that_wait_too_long_free_their_room_while_there_is_no_connection() {
 
 #[test]
 fn a_frame_that_waits_too_long_frees_its_room_when_its_call_ends() {
-    let limits = Limits {
-        outbox: 1000,
-        ..Limits::default()
-    };
-    let mut p = Pair::online_with(|c| c.limits(limits), |s| s);
-    p.listening = false;
-    p.lose();
+    let mut p = offline_with_room_for(1000);
     for _ in 0..3 {
         let call = p.send(Send::new(&"x".repeat(600)).within(secs(2)));
         assert!(!p.core.has_room(1, 600));
