@@ -9,6 +9,8 @@ use std::{
 use mio::{event::Event, net::TcpStream};
 use native_tls::TlsStream;
 
+use super::outbuf::Outbuf;
+
 /// What the poller tells of a socket.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Readiness {
@@ -54,6 +56,9 @@ pub(super) struct Socket {
     octets_read: u64,
     /// Octets that TLS has not asked for yet, once it is the one that reads.
     ahead: Option<Ahead>,
+    /// Records that TLS has written, once it is the one that writes: they leave
+    /// together when it is flushed.
+    behind: Option<Outbuf>,
     /// The first write error. From then on octets to write vanish, so that
     /// what the peer said before it went away is still read; reading ends with
     /// an error or EOF soon enough.
@@ -68,6 +73,7 @@ impl Socket {
             ready,
             octets_read: 0,
             ahead: None,
+            behind: None,
             broken: None,
         }
     }
@@ -188,8 +194,8 @@ impl Ahead {
     }
 }
 
-impl Write for Socket {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+impl Socket {
+    fn transmit(&mut self, buf: &[u8]) -> io::Result<usize> {
         loop {
             if self.broken.is_some() {
                 return Ok(buf.len());
@@ -206,10 +212,50 @@ impl Write for Socket {
         }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// Until nothing waits or the system takes no more.
+    fn transmit_all(&mut self, octets: &mut Outbuf) -> io::Result<()> {
+        while !octets.is_empty() {
+            match self.transmit(octets.octets())? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => octets.consume(written),
+            }
+        }
         Ok(())
     }
+
+    fn is_flushed(&self) -> bool {
+        self.behind.as_ref().is_none_or(Outbuf::is_empty)
+    }
 }
+
+impl Write for Socket {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let waits = self.behind.as_ref().map(Outbuf::len);
+        if waits.is_some_and(|waits| waits > 0 && waits + buf.len() > BEHIND) {
+            self.flush()?;
+        }
+        match &mut self.behind {
+            Some(behind) => {
+                behind.add(buf.len()).copy_from_slice(buf);
+                Ok(buf.len())
+            }
+            None => self.transmit(buf),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let Some(mut behind) = self.behind.take() else {
+            return Ok(());
+        };
+        let flushed = self.transmit_all(&mut behind);
+        self.behind = Some(behind);
+        flushed
+    }
+}
+
+/// So many octets of records are gathered for one write: those of what is written at
+/// once, mostly.
+const BEHIND: usize = 72 << 10;
 
 /// Whether a read that does not fill its buffer has emptied the socket, as
 /// epoll(7) has it. Other pollers are armed by `WouldBlock` alone.
@@ -240,6 +286,7 @@ impl Stream {
 
     pub(super) fn tls(mut tls: TlsStream<Socket>) -> Self {
         tls.get_mut().ahead = Some(Ahead::new());
+        tls.get_mut().behind = Some(Outbuf::default());
         Self {
             transport: Transport::Tls(Box::new(tls)),
         }
@@ -257,6 +304,11 @@ impl Stream {
             Transport::Plain(socket) => socket,
             Transport::Tls(tls) => tls.get_mut(),
         }
+    }
+
+    /// Whether all that was written has left.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.socket().is_flushed()
     }
 
     /// Whether a read would give nothing, as far as is known without trying.
@@ -285,7 +337,16 @@ impl Read for Stream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match &mut self.transport {
             Transport::Plain(socket) => socket.read(buf),
-            Transport::Tls(tls) => tls.read(buf),
+            Transport::Tls(tls) => {
+                let read = tls.read(buf);
+                // TLS may have had something to say itself, and whoever reads may wait
+                // for an answer. What does not leave now waits for the socket.
+                let socket = tls.get_mut();
+                if !socket.is_flushed() {
+                    socket.flush().ok();
+                }
+                read
+            }
         }
     }
 }
@@ -303,5 +364,84 @@ impl Write for Stream {
             Transport::Plain(socket) => socket.flush(),
             Transport::Tls(tls) => tls.flush(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, thread, time::Duration};
+
+    use super::*;
+
+    /// A socket below TLS, and its peer, which does not wait.
+    fn below_tls() -> (Socket, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let ours = std::net::TcpStream::connect(address).unwrap();
+        let (theirs, _) = listener.accept().unwrap();
+        for stream in [&ours, &theirs] {
+            stream.set_nonblocking(true).unwrap();
+        }
+        let ready = Readiness {
+            writable: true,
+            ..Readiness::default()
+        };
+        let mut socket = Socket::new(TcpStream::from_std(ours), address, ready);
+        socket.behind = Some(Outbuf::default());
+        (socket, theirs)
+    }
+
+    fn is_nothing(peer: &mut std::net::TcpStream) -> bool {
+        let read = peer.read(&mut [0]);
+        read.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    #[test]
+    fn records_leave_together_when_they_are_flushed() {
+        let (mut socket, mut peer) = below_tls();
+        for record in [b"one", b"two"] {
+            assert_eq!(socket.write(record).unwrap(), 3);
+            assert!(is_nothing(&mut peer) && !socket.is_flushed());
+        }
+        socket.flush().unwrap();
+        assert!(socket.is_flushed());
+        peer.set_nonblocking(false).unwrap();
+        let mut came = [0; 6];
+        peer.read_exact(&mut came).unwrap();
+        assert_eq!(&came, b"onetwo");
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test has to end")]
+    #[test]
+    fn no_more_is_gathered_than_is_allowed_and_what_was_taken_is_not_lost() {
+        let (mut socket, mut peer) = below_tls();
+        let mut taken = Vec::new();
+        for nth in 0_u32.. {
+            let record = vec![nth as u8; 16_401];
+            match socket.write(&record) {
+                Ok(written) => taken.extend_from_slice(&record[..written]),
+                Err(e) => {
+                    assert_eq!(e.kind(), io::ErrorKind::WouldBlock);
+                    break;
+                }
+            }
+            assert!(socket.behind.as_ref().unwrap().len() <= BEHIND);
+        }
+        peer.set_nonblocking(false).unwrap();
+        let reader = thread::spawn(move || {
+            let mut came = Vec::new();
+            peer.read_to_end(&mut came).unwrap();
+            came
+        });
+        let began = std::time::Instant::now();
+        while let Err(e) = socket.flush() {
+            assert_eq!(e.kind(), io::ErrorKind::WouldBlock);
+            assert!(began.elapsed() < Duration::from_secs(20), "nothing leaves");
+            // As an event would.
+            socket.ready.writable = true;
+            thread::yield_now();
+        }
+        drop(socket);
+        assert!(reader.join().unwrap() == taken);
     }
 }

@@ -10,7 +10,7 @@ use tungstenite::{
     },
 };
 
-use super::support::{Driver, LIMIT};
+use super::support::{Driver, LIMIT, numbered, read_numbered};
 use crate::dialect::Dialect;
 
 #[test]
@@ -125,45 +125,16 @@ fn large_messages_leave_in_fragments() {
 fn a_peer_that_does_not_read_stops_us() {
     let (go, told) = std::sync::mpsc::channel();
     let (mut driver, server) = Driver::up(move |mut ws| {
-        let sent: u32 = told.recv_timeout(LIMIT).unwrap();
-        for i in 0..sent {
-            let message = ws.read().unwrap().into_data();
-            assert_eq!(message.len(), 32_768);
-            assert_eq!(message[..4], i.to_be_bytes());
-        }
+        read_numbered(&mut ws, told.recv_timeout(LIMIT).unwrap());
     });
-    let mut sent = 0_u32;
-    let mut offer = |driver: &mut Driver| {
-        while driver.link.wants_frame() {
-            let mut message = vec![b'x'; 32_768];
-            message[..4].copy_from_slice(&sent.to_be_bytes());
-            driver.link.send(message.into()).unwrap();
-            driver.link.flush().unwrap();
-            sent += 1;
-            assert!(sent < 4_096, "128 MiB and no end");
-        }
-    };
-    // Loopback buffers grow while they can: ask again until they do not.
-    let mut quiet = 0;
-    while quiet < 3 {
-        offer(&mut driver);
-        driver.wait(Duration::from_millis(20));
-        quiet = if driver.link.wants_frame() {
-            0
-        } else {
-            quiet + 1
-        };
-    }
-    assert!(!driver.link.is_flushed());
+    let sent = driver.send_numbered_until_stopped();
     assert!(
         driver.link.queued() <= 128 << 10,
         "{}",
         driver.link.queued()
     );
     // Sent against advice, in order all the same.
-    let mut heart_beat = vec![b'x'; 32_768];
-    heart_beat[..4].copy_from_slice(&sent.to_be_bytes());
-    driver.link.send(heart_beat.into()).unwrap();
+    driver.link.send(numbered(sent)).unwrap();
     go.send(sent + 1).unwrap();
     driver.drain();
     server.join().unwrap();

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use mio::{Events, Poll, Token};
 use tungstenite::{WebSocket, handshake::derive_accept_key, protocol::Role};
 
@@ -144,6 +145,30 @@ impl Driver {
         }
     }
 
+    /// Sends messages until the peer's side is full, for it reads nothing. Returns how
+    /// many.
+    pub(super) fn send_numbered_until_stopped(&mut self) -> u32 {
+        let mut sent = 0;
+        // Loopback buffers grow while they can: ask again until they do not.
+        let mut quiet = 0;
+        while quiet < 3 {
+            while self.link.wants_frame() {
+                self.link.send(numbered(sent)).unwrap();
+                self.link.flush().unwrap();
+                sent += 1;
+                assert!(sent < 4_096, "128 MiB and no end");
+            }
+            self.wait(Duration::from_millis(20));
+            quiet = if self.link.wants_frame() {
+                0
+            } else {
+                quiet + 1
+            };
+        }
+        assert!(!self.link.is_flushed());
+        sent
+    }
+
     /// Turns the loop until everything has left.
     pub(super) fn drain(&mut self) {
         while !self.link.is_flushed() {
@@ -153,6 +178,21 @@ impl Driver {
                 self.wait(Duration::from_millis(100));
             }
         }
+    }
+}
+
+/// A message of 32 KiB that says which it is.
+pub(super) fn numbered(nth: u32) -> Bytes {
+    let mut message = vec![b'x'; 32_768];
+    message[..4].copy_from_slice(&nth.to_be_bytes());
+    message.into()
+}
+
+/// Reads so many [numbered] messages, which come in their order.
+pub(super) fn read_numbered(ws: &mut WebSocket<impl Read + Write>, count: u32) {
+    for nth in 0..count {
+        let message = ws.read().unwrap().into_data();
+        assert!(message == numbered(nth), "{nth}");
     }
 }
 
