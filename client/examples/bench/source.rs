@@ -75,6 +75,8 @@ pub(crate) fn serve() -> Result<()> {
         for stream in tls.incoming().flatten() {
             stream.set_nodelay(true).ok();
             let acceptor = Arc::clone(&acceptor);
+            // TLS reads and answers record by record: below it they are gathered, too.
+            let stream = Gathering::new(stream);
             std::thread::spawn(move || acceptor.accept(stream).map(converse::<_>).ok());
         }
     });
@@ -106,30 +108,38 @@ fn accept(
     Ok(response)
 }
 
-/// Writes once for all that was answered to one read.
-struct Gathering<S> {
-    stream: S,
+/// Reads all that there is at once, and writes once for all that was answered to it.
+struct Gathering<S: Read + Write> {
+    stream: BufReader<S>,
     out: Vec<u8>,
 }
 
-impl<S: Write> Gathering<S> {
+impl<S: Read + Write> Gathering<S> {
+    fn new(stream: S) -> Self {
+        Self {
+            stream: BufReader::with_capacity(128 << 10, stream),
+            out: Vec::new(),
+        }
+    }
+
     fn let_go(&mut self) -> std::io::Result<()> {
-        self.stream.write_all(&self.out)?;
+        let stream = self.stream.get_mut();
+        stream.write_all(&self.out)?;
         self.out.clear();
-        self.stream.flush()
+        stream.flush()
     }
 }
 
 impl<S: Read + Write> Read for Gathering<S> {
     fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
-        if !self.out.is_empty() {
+        if self.stream.buffer().is_empty() && !self.out.is_empty() {
             self.let_go()?;
         }
         self.stream.read(room)
     }
 }
 
-impl<S: Write> Write for Gathering<S> {
+impl<S: Read + Write> Write for Gathering<S> {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
         self.out.extend_from_slice(octets);
         if self.out.len() > 32 << 10 {
@@ -143,13 +153,16 @@ impl<S: Write> Write for Gathering<S> {
     }
 }
 
+/// The answer to a Close, over TLS.
+impl<S: Read + Write> Drop for Gathering<S> {
+    fn drop(&mut self) {
+        self.let_go().ok();
+    }
+}
+
 /// One connection. Ends with it; whatever goes wrong ends it.
 fn converse<S: Read + Write>(stream: S) {
-    let stream = Gathering {
-        stream,
-        out: Vec::new(),
-    };
-    let Ok(mut ws) = tungstenite::accept_hdr(stream, accept) else {
+    let Ok(mut ws) = tungstenite::accept_hdr(Gathering::new(stream), accept) else {
         return;
     };
     let mut echo = String::new();
@@ -159,7 +172,6 @@ fn converse<S: Read + Write>(stream: S) {
             Message::Binary(data) => data,
             Message::Close(_) => {
                 ws.flush().ok();
-                ws.get_mut().let_go().ok();
                 return;
             }
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
