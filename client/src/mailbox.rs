@@ -358,8 +358,6 @@ const MANY: usize = 32 << 10;
 pub(crate) const PACE: Duration = Duration::from_millis(10);
 /// Callers are held up a moment when so many octets of frames wait for the reactor.
 const PACED: usize = 256 << 10;
-/// A frame that is larger gets memory of its own.
-const LARGE: usize = 8 << 10;
 /// Runs whose memory is kept for others.
 const SPARE: usize = 4;
 

@@ -98,6 +98,9 @@ impl Run {
     pub(crate) const LONG: usize = 64 << 10;
 }
 
+/// A frame that is larger gets memory of its own.
+pub(crate) const LARGE: usize = 8 << 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;

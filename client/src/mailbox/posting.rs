@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{LARGE, Lane, MANY, Mailbox, PACE, PACED};
+use super::{Lane, MANY, Mailbox, PACE, PACED};
 use crate::{
     clock,
     core::{Command, Key, Waiter},
     error::{Error, Misuse, Stage},
     post::Post,
-    run::{Letter, Run},
+    run::{LARGE, Letter, Run},
     sink::Sink,
     slot::Slot,
 };

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use bytes::BytesMut;
 
 use super::few::Few;
+use crate::run::LARGE;
 
 /// The head of a SEND, in memory that is used again. Whoever publishes mostly does so
 /// to where they did before, with the same headers: what is the same need not be
@@ -32,7 +33,7 @@ impl Head {
         last.ok().flatten().unwrap_or_default()
     }
 
-    /// Keeps it for the next.
+    /// Keeps it for the next, unless it is large.
     pub(super) fn keep(self: Box<Self>) {
         if self.octets.capacity() <= LARGE {
             // A thread that ends has no next.
@@ -99,9 +100,6 @@ impl Head {
 /// What stands before the destination.
 pub(super) const FIRST: &str = "destination:";
 const START: usize = "SEND\n".len() + FIRST.len();
-
-/// A head that is larger is not kept.
-const LARGE: usize = 8 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -5,8 +5,8 @@ use std::{cell::RefCell, mem};
 
 use bytes::{Bytes, BytesMut};
 
-/// A frame that is larger gets memory of its own.
-const LARGE: usize = 8 << 10;
+use crate::run::LARGE;
+
 const BLOCK: usize = 64 << 10;
 
 thread_local! {
