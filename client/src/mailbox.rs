@@ -166,7 +166,7 @@ impl Mailbox {
     }
 
     /// Whether nothing waits. Who posts afterwards sends a wake-up, unless the reactor
-    /// [dozes](Self::doze).
+    /// [sleeps](Self::sleep).
     pub(crate) fn is_empty(&self) -> bool {
         !self.filled.load(Ordering::SeqCst)
     }
@@ -198,7 +198,7 @@ impl Mailbox {
     }
 
     /// The reactor looks at everything after this: no wake-up is needed before it
-    /// [dozes](Self::doze).
+    /// [sleeps](Self::sleep).
     pub(crate) fn rise(&self) {
         self.sleep.store(AWAKE, Ordering::SeqCst);
         self.called.store(false, Ordering::SeqCst);
@@ -207,14 +207,14 @@ impl Mailbox {
     /// From now on the reactor is to be woken; unless there is something for it
     /// to look at already, which is then the answer. As [`is_ready`](Self::is_ready).
     ///
-    /// With `lightly` frames that nobody waits for wake it only once they are
-    /// [`MANY`] octets: it looks by itself within [`DOZE`]. Who posts leaves what he
-    /// has in the lane before he looks how it sleeps, and the reactor says how it
+    /// One that sleeps `lightly` dozes: frames that nobody waits for wake it only once
+    /// they are [`MANY`] octets, and it looks by itself within [`DOZE`]. Who posts leaves
+    /// what he has in the lane before he looks how it sleeps, and the reactor says how it
     /// sleeps before it looks into the lane. So either it finds what was posted, or
     /// who posted finds it asleep; of those who find it dozing with too few octets
     /// to wake it, the one who brings the last of them, in the order in which they
     /// held the lane, finds enough.
-    pub(crate) fn doze(&self, lightly: bool, busy: bool, fits: impl Fn(usize) -> bool) -> bool {
+    pub(crate) fn sleep(&self, lightly: bool, busy: bool, fits: impl Fn(usize) -> bool) -> bool {
         let sleep = if lightly { DOZING } else { ASLEEP };
         self.sleep.store(sleep, Ordering::SeqCst);
         let news = self.called.load(Ordering::SeqCst) || self.is_ready(busy, fits);

@@ -277,7 +277,7 @@ impl Reactor {
         let lightly = self.dozes.is_some();
         self.more = self.more
             || self.goes_on(now)
-            || self.mailbox.doze(lightly, !self.posts.is_empty(), fits);
+            || self.mailbox.sleep(lightly, !self.posts.is_empty(), fits);
     }
 
     fn tell_answered(&mut self) {

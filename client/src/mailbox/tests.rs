@@ -22,8 +22,8 @@ impl Sleeper {
     }
 
     /// Nothing is there, and it sleeps.
-    fn doze(&self, lightly: bool) -> bool {
-        self.mailbox.doze(lightly, false, |_| true)
+    fn sleep(&self, lightly: bool) -> bool {
+        self.mailbox.sleep(lightly, false, |_| true)
     }
 
     fn was_woken(&mut self) -> bool {
@@ -69,7 +69,7 @@ impl Sleeper {
 fn one_that_sleeps_is_woken_for_any_frame_and_only_once() {
     let mut sleeper = Sleeper::new();
     for _ in 0..3 {
-        assert!(!sleeper.doze(false));
+        assert!(!sleeper.sleep(false));
         assert!(!sleeper.was_woken());
         sleeper.publish(100, None);
         assert!(sleeper.was_woken());
@@ -83,7 +83,7 @@ fn one_that_sleeps_is_woken_for_any_frame_and_only_once() {
 fn one_that_dozes_is_woken_once_there_is_much() {
     let mut sleeper = Sleeper::new();
     for _ in 0..3 {
-        assert!(!sleeper.doze(true));
+        assert!(!sleeper.sleep(true));
         for _ in 1..MANY / 100 {
             sleeper.publish(100, None);
             assert!(!sleeper.was_woken());
@@ -113,7 +113,7 @@ fn one_that_dozes_is_woken_by_whoever_waits() {
         },
     ];
     for wake in wakes {
-        assert!(!sleeper.doze(true));
+        assert!(!sleeper.sleep(true));
         sleeper.publish(100, None);
         assert!(!sleeper.was_woken());
         wake(&sleeper);
@@ -127,9 +127,9 @@ fn what_is_there_before_it_sleeps_keeps_it_awake() {
     let mut sleeper = Sleeper::new();
     for lightly in [false, true] {
         sleeper.publish(100, None);
-        assert!(sleeper.doze(lightly));
+        assert!(sleeper.sleep(lightly));
         sleeper.empty();
-        assert!(!sleeper.doze(lightly));
+        assert!(!sleeper.sleep(lightly));
         assert!(!sleeper.was_woken());
         sleeper.mailbox.rise();
     }
