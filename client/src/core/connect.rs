@@ -116,7 +116,7 @@ impl Core {
             frame.header(name, value.reveal())?;
         }
         if let Some(id) = receipt {
-            super::transmit::receipt_headers(&mut frame, config.dialect, id);
+            super::operations::receipt_headers(&mut frame, config.dialect, id);
         }
         frame.finish(b"")?;
         Ok(buffer.freeze())

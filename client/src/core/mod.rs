@@ -56,11 +56,10 @@ pub use io::{
     AckMode, Command, Dedupe, DrainStep, Input, Key, Outgoing, Output, Reply, Subscribe, Ticket,
     TransactionStep, Waiter,
 };
-pub(crate) use operations::receipt_text;
+pub(crate) use operations::{receipt_headers, receipt_text};
 pub use pass::Passing;
 pub use phase::Phase;
 pub use replies::Replies;
-pub(crate) use transmit::receipt_headers;
 
 use crate::{
     config::Config,

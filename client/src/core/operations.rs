@@ -9,13 +9,26 @@ use super::{
     replies::{Replies, Request},
     timers::Armed,
 };
-use crate::{frame::Encoder, ledger::Ledger};
+use crate::{
+    dialect::{Dialect, ReceiptHeader},
+    frame::Encoder,
+    ledger::Ledger,
+};
 
 /// The number in a receipt id. Callers draw theirs from one counter; those the
-/// core makes itself have the top bit set and an `s` before the digits.
+/// core makes itself have the top bit set and a mark before the digits.
 pub(super) type ReceiptId = u64;
 
 const OWN: u64 = 1 << 63;
+
+/// What stands before the digits, for `concat!`.
+macro_rules! own_mark {
+    () => {
+        "s"
+    };
+}
+
+const OWN_MARK: &str = own_mark!();
 
 /// What a RECEIPT will confirm.
 #[derive(Debug, PartialEq, Eq)]
@@ -237,24 +250,34 @@ pub(crate) fn receipt_text(id: ReceiptId) -> String {
     if id & OWN == 0 {
         id.to_string()
     } else {
-        format!("s{}", id & !OWN)
+        format!("{OWN_MARK}{}", id & !OWN)
     }
 }
 
-/// Writes a header that holds a receipt id. Of the two names, which end with what
-/// stands before the digits, the second is for those that the core makes.
-pub(super) fn write_receipt(
-    frame: &mut Encoder<'_>,
-    (name, own): (&'static str, &'static str),
-    id: ReceiptId,
-) {
-    let name = if id & OWN == 0 { name } else { own };
-    frame.known_number(name, id & !OWN);
+/// Asks for a RECEIPT in the way that the dialect has it.
+pub(crate) fn receipt_headers(frame: &mut Encoder<'_>, dialect: Dialect, id: ReceiptId) {
+    let (receipt, receipt_id) = if id & OWN == 0 {
+        ("receipt:", "receipt-id:")
+    } else {
+        (
+            concat!("receipt:", own_mark!()),
+            concat!("receipt-id:", own_mark!()),
+        )
+    };
+    let number = id & !OWN;
+    match dialect.receipt_header {
+        ReceiptHeader::Receipt => frame.known_number(receipt, number),
+        ReceiptHeader::ReceiptId => frame.known_number(receipt_id, number),
+        ReceiptHeader::Both => {
+            frame.known_number(receipt, number);
+            frame.known_number(receipt_id, number);
+        }
+    }
 }
 
 /// The number of a `receipt-id` header; `None` if it is none of ours.
 pub(super) fn receipt_number(text: &[u8]) -> Option<ReceiptId> {
-    let (own, digits) = match text.strip_prefix(b"s") {
+    let (own, digits) = match text.strip_prefix(OWN_MARK.as_bytes()) {
         Some(digits) => (OWN, digits),
         None => (0, text),
     };

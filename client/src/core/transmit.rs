@@ -7,13 +7,13 @@ use bytes::{Bytes, BytesMut};
 use super::{
     Core, Phase,
     io::{Key, Outgoing},
-    operations::{Kind, Operation, ReceiptId, write_receipt},
+    operations::{Kind, Operation, receipt_headers},
     outbox::Entry,
     subscriptions::State,
     timers::Timer,
 };
 use crate::{
-    dialect::{BeatOctet, Dialect, ReceiptHeader},
+    dialect::BeatOctet,
     error::{Error, Misuse},
     frame::{Command, EncodeError, Encoder, Version},
 };
@@ -275,17 +275,3 @@ fn written(
 const USUAL: usize = 128;
 /// Octets of memory for frames without a body.
 const FRAMES: usize = 1 << 10;
-
-/// Asks for a RECEIPT in the way that the dialect has it.
-pub(crate) fn receipt_headers(frame: &mut Encoder<'_>, dialect: Dialect, id: ReceiptId) {
-    let receipt = ("receipt:", "receipt:s");
-    let receipt_id = ("receipt-id:", "receipt-id:s");
-    match dialect.receipt_header {
-        ReceiptHeader::Receipt => write_receipt(frame, receipt, id),
-        ReceiptHeader::ReceiptId => write_receipt(frame, receipt_id, id),
-        ReceiptHeader::Both => {
-            write_receipt(frame, receipt, id);
-            write_receipt(frame, receipt_id, id);
-        }
-    }
-}
