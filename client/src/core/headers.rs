@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::{
     Core,
     io::{Key, Output, Ticket},
+    subscriptions::Subscription,
     timers::Timer,
 };
 use crate::error::{Error, Misuse, Stage};
@@ -21,14 +22,14 @@ impl Core {
     }
 
     pub(super) fn ask_headers(&mut self, now: Instant, key: Key) {
-        let ticket = self.next_ticket();
-        let Some(subscription) = self.subscriptions.get_mut(key) else {
-            return;
-        };
-        if !subscription.is_stale() {
+        let subscription = self.subscriptions.get(key);
+        if !subscription.is_some_and(Subscription::is_stale) {
             return;
         }
-        subscription.asking = Some(ticket);
+        let ticket = self.next_ticket();
+        if let Some(subscription) = self.subscriptions.get_mut(key) {
+            subscription.asking = Some(ticket);
+        }
         let limit = now + self.config.timeouts.open;
         self.timers.insert(limit, Timer::Headers(ticket));
         self.outputs.push_back(Output::NeedHeaders(ticket, key));
