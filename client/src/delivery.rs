@@ -108,9 +108,9 @@ impl Delivery {
         while let Some(&(key, _)) = frames.front() {
             let acknowledges = self.sinks.get(key).is_some_and(|s| s.acknowledges);
             let origin = acknowledges.then(|| self.origin(epoch));
-            let run = frames.iter().take_while(|(other, _)| *other == key);
-            let run = run.count();
-            let mut run = frames.drain(..run);
+            let alike = frames.iter().take_while(|(other, _)| *other == key);
+            let alike = alike.count();
+            let mut run = frames.drain(..alike);
             let mut next = || {
                 let (_, frame) = run.next()?;
                 Some(Message::new(frame, origin.clone()))
