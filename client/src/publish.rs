@@ -3,6 +3,7 @@
 mod few;
 mod head;
 mod memory;
+mod pending;
 
 use std::{
     borrow::Cow,
@@ -12,11 +13,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
 
 use few::Few;
 use head::{FIRST, Head};
+pub use pending::Pending;
 
 use crate::{
     clock,
@@ -25,10 +27,9 @@ use crate::{
         transaction_text,
     },
     error::{Error, Misuse},
-    frame::{self, EncodeError, Encoder, Version},
-    handle::User,
+    frame::{self, Encoder, Version},
     mailbox::Mailbox,
-    port::{GRACE, Leave, Port},
+    port::{Leave, Port},
     post::Post,
     run::Letter,
     slot::Slot,
@@ -193,7 +194,7 @@ impl<'a> Publish<'a> {
     }
 
     pub(crate) fn wait(&mut self, pending: &Pending) -> Result<Reply, Error> {
-        self.port.wait(&pending.slot, pending.timeout)
+        self.port.wait(pending.slot(), pending.timeout())
     }
 
     fn start(&mut self) -> Result<(u64, Pending), Error> {
@@ -202,12 +203,7 @@ impl<'a> Publish<'a> {
             .hand_over(true)?
             .ok_or(Misuse::Setting("no receipt was asked for"))?;
         let user = self.port.user();
-        let pending = Pending {
-            slot,
-            timeout,
-            user,
-        };
-        Ok((id, pending))
+        Ok((id, Pending::new(slot, timeout, user)))
     }
 
     fn patience(&self) -> Duration {
@@ -352,60 +348,6 @@ impl fmt::Debug for Publish<'_> {
     }
 }
 
-/// A frame whose RECEIPT is under way.
-pub struct Pending {
-    slot: Arc<Slot>,
-    timeout: Duration,
-    user: Arc<User>,
-}
-
-impl Pending {
-    /// Waits for the RECEIPT, on a thread other than the one that turns the
-    /// reactor; with a [`Client`](crate::Client) call
-    /// [`Client::confirm`](crate::Client::confirm).
-    ///
-    /// # Errors
-    /// As [`Publish::publish`]; [`Misuse::WouldDeadlock`] on the thread that
-    /// turns the reactor, unless the answer is there.
-    pub fn wait(self) -> Result<(), Error> {
-        self.answer().map(drop)
-    }
-
-    pub(crate) fn answer(&self) -> Result<Reply, Error> {
-        if let Some(answer) = self.slot.take() {
-            return answer;
-        }
-        self.mailbox().check_thread()?;
-        self.slot.wait(clock::after(self.limit()))
-    }
-
-    /// How long the answer may take to come.
-    pub(crate) fn limit(&self) -> Duration {
-        self.timeout.saturating_add(GRACE)
-    }
-
-    pub(crate) fn mailbox(&self) -> &Mailbox {
-        self.user.mailbox()
-    }
-
-    pub(crate) fn slot(&self) -> &Arc<Slot> {
-        &self.slot
-    }
-}
-
-/// An answer that nobody took does not wait for the slot's next call.
-impl Drop for Pending {
-    fn drop(&mut self) {
-        self.slot.take();
-    }
-}
-
-impl fmt::Debug for Pending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pending(at most {:?})", self.timeout)
-    }
-}
-
 /// Where the replies to a client's requests come.
 fn replies(mailbox: &Mailbox) -> Arc<Replies> {
     let replies = mailbox.replies.get_or_init(|| {
@@ -420,33 +362,3 @@ fn replies(mailbox: &Mailbox) -> Arc<Replies> {
 /// Headers that a request has anyway.
 const ASKING: &[&str] = &["reply-to", "correlation-id"];
 const RESERVED: &[&str] = &["destination", "receipt", "transaction", "content-length"];
-
-/// A frame of a transaction that carries nothing else: BEGIN, COMMIT, ABORT.
-pub(crate) fn encode_transaction(
-    port: &Port<'_>,
-    command: frame::Command,
-    id: u64,
-    step: TransactionStep,
-    receipt: bool,
-) -> Result<Outgoing, EncodeError> {
-    let mailbox = port.mailbox();
-    let receipt = receipt.then(|| mailbox.number());
-    let mut buffer = BytesMut::with_capacity(64);
-    let mut frame = Encoder::new(&mut buffer, command, Version::V1_2);
-    frame.header("transaction", &transaction_text(id))?;
-    if let Some(id) = receipt {
-        receipt_headers(&mut frame, mailbox.config.dialect, id);
-    }
-    frame.finish(b"")?;
-    Ok(Outgoing {
-        octets: buffer.freeze(),
-        needs: Version::V1_0,
-        receipt,
-        waiter: Waiter::NONE,
-        deadline: clock::after(mailbox.config.timeouts.call),
-        replay: false,
-        epoch: None,
-        transaction: Some((id, step)),
-        replies: None,
-    })
-}

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
+use bytes::BytesMut;
+
 use crate::{
     clock,
-    core::{Command, Outgoing, TransactionStep},
+    core::{Command, Outgoing, TransactionStep, Waiter, receipt_headers, transaction_text},
     error::Error,
-    frame,
+    frame::{self, EncodeError, Encoder, Version},
     message::Message,
     port::Port,
-    publish::{Publish, encode_transaction},
+    publish::Publish,
 };
 
 /// Frames that take effect together, or not at all. Dropped without
@@ -27,7 +29,7 @@ impl<'a> Transaction<'a> {
     pub(crate) fn begin(mut port: Port<'a>) -> Result<Self, Error> {
         let id = port.mailbox().transaction();
         let step = TransactionStep::Begin;
-        let begin = encode_transaction(&port, frame::Command::Begin, id, step, false)?;
+        let begin = encode(&port, frame::Command::Begin, id, step, false)?;
         port.post(clock::now(), begin.deadline, Command::Publish(begin), false)?;
         Ok(Self {
             port,
@@ -78,7 +80,7 @@ impl<'a> Transaction<'a> {
         self.ended = true;
         let timeout = self.port.mailbox().config.timeouts.call;
         let step = TransactionStep::End;
-        let outgoing = encode_transaction(&self.port, command, self.id, step, true)?;
+        let outgoing = encode(&self.port, command, self.id, step, true)?;
         let call = |waiter| Command::Publish(Outgoing { waiter, ..outgoing });
         self.port.call(timeout, None, call).map(drop)
     }
@@ -91,7 +93,7 @@ impl Drop for Transaction<'_> {
         }
         let step = TransactionStep::End;
         let (id, command) = (self.id, frame::Command::Abort);
-        let aborted = encode_transaction(&self.port, command, id, step, false)
+        let aborted = encode(&self.port, command, id, step, false)
             .map_err(Error::from)
             .and_then(|abort| {
                 let deadline = abort.deadline;
@@ -102,4 +104,34 @@ impl Drop for Transaction<'_> {
             log::debug!("a transaction could not be aborted: {e}");
         }
     }
+}
+
+/// BEGIN, COMMIT or ABORT.
+fn encode(
+    port: &Port<'_>,
+    command: frame::Command,
+    id: u64,
+    step: TransactionStep,
+    receipt: bool,
+) -> Result<Outgoing, EncodeError> {
+    let mailbox = port.mailbox();
+    let receipt = receipt.then(|| mailbox.number());
+    let mut buffer = BytesMut::with_capacity(64);
+    let mut frame = Encoder::new(&mut buffer, command, Version::V1_2);
+    frame.header("transaction", &transaction_text(id))?;
+    if let Some(id) = receipt {
+        receipt_headers(&mut frame, mailbox.config.dialect, id);
+    }
+    frame.finish(b"")?;
+    Ok(Outgoing {
+        octets: buffer.freeze(),
+        needs: Version::V1_0,
+        receipt,
+        waiter: Waiter::NONE,
+        deadline: clock::after(mailbox.config.timeouts.call),
+        replay: false,
+        epoch: None,
+        transaction: Some((id, step)),
+        replies: None,
+    })
 }
