@@ -88,9 +88,10 @@ pub enum Event {
         /// Why.
         cause: Error,
     },
-    /// Messages were dropped because a queue was full, or because their
-    /// subscription is expendable and the session suspended. Told at most once a
-    /// second for each subscription, and when it ends.
+    /// Messages were dropped because a queue was full, because their subscription
+    /// is expendable and the session suspended, or because one that spills was
+    /// dropped before they were in its queue. Told at most once a second for each
+    /// subscription, and when it ends.
     SlowConsumer {
         /// Id of the subscription.
         subscription: String,

@@ -33,7 +33,8 @@ pub struct Metrics {
     /// MESSAGE frames to be acknowledged that came during a drain; nobody saw
     /// them, and the broker keeps them.
     pub undelivered: u64,
-    /// Messages dropped because a queue was full or the session suspended.
+    /// Messages dropped because a queue was full or the session suspended, or that a
+    /// subscription that spills no longer kept when it was dropped.
     pub dropped: u64,
     /// RECEIPT frames that came after their call had ended, or that nobody asked for.
     pub late_receipts: u64,

@@ -106,6 +106,33 @@ fn a_subscription_that_is_dropped_is_continued_and_one_that_is_ended_is_not() {
 }
 
 #[test]
+fn what_no_longer_reaches_the_disk_of_a_subscription_that_is_dropped_is_counted_and_told() {
+    let (broker, (_folder, spool)) = (broker(), folder());
+    let spool = Spool {
+        messages: 100,
+        ..spool
+    };
+    let handle = session(&broker, &spool);
+    let events = handle.events();
+    let slow = subscribe(&handle, "slow");
+    publish(&broker, 0..1000);
+    until("the disk is full", || spilled(&handle, "slow") >= 100);
+    assert_eq!(handle.metrics().unwrap().dropped, 0);
+    drop(slow);
+    let kept = || handle.spooled().unwrap().first().map_or(0, |s| s.messages);
+    until("each is kept, or counted as dropped", || {
+        let metrics = handle.metrics().unwrap();
+        metrics.messages + metrics.unrouted == 1000
+            && kept() + metrics.dropped + metrics.unrouted == 1000
+    });
+    assert!(kept() >= 100);
+    assert!(handle.metrics().unwrap().dropped > 0);
+    let told = event(&events, |e| matches!(e, Event::SlowConsumer { .. }));
+    assert!(format!("{told:?}").contains("slow"), "{told:?}");
+    handle.close().unwrap();
+}
+
+#[test]
 fn what_nobody_asks_for_any_more_can_be_forgotten() {
     let (broker, (_folder, spool)) = (broker(), folder());
     let handle = session(&broker, &spool);

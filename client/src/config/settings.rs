@@ -235,8 +235,8 @@ pub enum Priority {
 /// the program or another. What belongs to ids that are used no more stays until
 /// [`Handle::forget_spooled`](crate::Handle::forget_spooled). A subscription that
 /// is dropped, or whose client ends, keeps what it has; `unsubscribe()` discards it.
-/// What has come and waits for room in the queue when the subscription is dropped
-/// ends with it.
+/// What waits for room in the queue when the subscription is dropped, or comes after
+/// that, ends with it; it is counted and told as dropped.
 ///
 /// A program that is killed finds everything again that had been written and not
 /// been taken. Those that were taken last may come twice: at most 64, and what was

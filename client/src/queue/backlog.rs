@@ -278,6 +278,13 @@ impl<T: Item + Clone> Queue<T> {
         let Some(backlog) = &mut state.backlog else {
             return Pushed::Full(item);
         };
+        if state.ended {
+            return match backlog.parting {
+                // Who goes on where this queue stops will miss it.
+                Some(Parting::Keep) => Pushed::Dropped(1),
+                Some(Parting::Discard) | None => Pushed::Ended,
+            };
+        }
         let straight = fits && backlog.unloaded == 0 && backlog.fresh.is_empty();
         let mut dropped = 0;
         if !straight {

@@ -182,13 +182,13 @@ impl<T: Item + Clone> Queue<T> {
         if state.ring.lacks_what_is_lent(size) {
             state = self.take_back(state);
         }
-        if state.ended {
-            return (state, Pushed::Ended);
-        }
         #[cfg(feature = "spill")]
         if state.backlog.is_some() {
             let pushed = self.push_spilling(&mut state, item, size, keep);
             return (state, pushed);
+        }
+        if state.ended {
+            return (state, Pushed::Ended);
         }
         let pushed = state.ring.push(item, size, keep);
         state.producer_waiting |= matches!(pushed, Pushed::Full(_));

@@ -389,6 +389,21 @@ fn a_spool_that_lacks_what_it_was_said_to_hold_is_no_wait_for_ever() {
 }
 
 #[test]
+fn what_comes_once_nobody_takes_anything_is_dropped_if_it_were_to_be_kept() {
+    for (parting, dropped) in [(Parting::Keep, true), (Parting::Discard, false)] {
+        let rig = rig(limits(4), disk_limits(20, Overflow::Pause), Left::default());
+        rig.queue.part(parting);
+        match rig.queue.push(0, SIZE, false) {
+            Pushed::Dropped(1) => assert!(dropped, "{parting:?}"),
+            Pushed::Ended => assert!(!dropped, "{parting:?}"),
+            Pushed::Done | Pushed::Dropped(_) | Pushed::Full(_) | Pushed::Failed => {
+                panic!("nobody will take it")
+            }
+        }
+    }
+}
+
+#[test]
 fn discarding_leaves_nothing() {
     let mut disk = Disk::default();
     let rig = rig(limits(2), disk_limits(10, Overflow::Pause), Left::default());
