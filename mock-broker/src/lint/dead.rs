@@ -6,7 +6,8 @@ use crate::dialect::HeartBeat;
 use crate::json::Node;
 use crate::script::units::{glob, nearest};
 use crate::script::{
-    Action, ConnOf, Conns, FrameTrigger, HttpRule, Origin, Rule, Sight, Stage, Trigger, is_command,
+    Action, ConnOf, Conns, Cut, FrameTrigger, HttpRule, Origin, Rule, Shape, ShapeAction, Sight,
+    Stage, Trigger, is_command,
 };
 use crate::transcript::PLAIN;
 use crate::wire::Version;
@@ -42,10 +43,8 @@ impl<'a> Look<'a> {
             self.rule(rule, node);
         }
         for (action, node) in self.actions() {
-            if let Action::Seq(lists) | Action::Pick(lists) = action {
-                if lists.is_empty() {
-                    self.warn(node, "an empty list does nothing");
-                }
+            if is_empty(action) {
+                self.warn(node, "an empty list does nothing");
             }
         }
         self.loops();
@@ -292,6 +291,21 @@ impl<'a> Look<'a> {
             }
         }
     }
+}
+
+/// Whether it has a list, and that is empty.
+fn is_empty(action: &Action) -> bool {
+    if let Action::Seq(lists) | Action::Pick(lists) = action {
+        return lists.is_empty();
+    }
+    if let Action::Unset(headers) = action {
+        return headers.is_empty();
+    }
+    let Action::Shape(ShapeAction { shape, .. }) = action else {
+        return false;
+    };
+    matches!(shape,
+        Shape::Split(Cut::At(at)) | Shape::Frag { cut: Cut::At(at), .. } if at.is_empty())
 }
 
 fn never(conns: &Conns) -> bool {

@@ -79,6 +79,21 @@ fn what_can_never_happen_is_a_warning_with_its_place() {
             "an empty list",
         ),
         (
+            r#"{"rules":[{"on":"open","do":[{"split":[]}]}]}"#,
+            "{\"split\"",
+            "an empty list",
+        ),
+        (
+            r#"{"rules":[{"on":"open","do":[{"seq":[[{"frag":[],"pong":"between"}]]}]}]}"#,
+            "{\"frag\"",
+            "an empty list",
+        ),
+        (
+            r#"{"rules":[{"on":{"send":"MESSAGE"},"do":[{"unset":[]}]}]}"#,
+            "{\"unset\"",
+            "an empty list",
+        ),
+        (
             r#"{"rules":[{"conn":2000000000,"on":"open","do":["fin"]}]}"#,
             "2000000000",
             "no connection",
