@@ -5,7 +5,10 @@ use std::{
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::mpsc,
     thread,
+    time::Duration,
 };
+
+use socket2::SockRef;
 
 /// Something that listens on the loopback interface, and does with each
 /// connection what it was told. It lives as long as the process.
@@ -37,6 +40,17 @@ impl Peer {
     pub fn silent() -> Self {
         Self::start(|mut tcp| {
             let _ = io::copy(&mut tcp, &mut io::sink());
+        })
+    }
+
+    /// A way to a port of this machine that takes what comes in steps, and rests
+    /// after each.
+    #[must_use]
+    pub fn slow_reader(port: u16) -> Self {
+        Self::start(move |tcp| {
+            if let Err(e) = step_by_step(&tcp, port) {
+                log::debug!("the way ended: {e}");
+            }
         })
     }
 
@@ -88,6 +102,27 @@ fn tunnel(client: TcpStream, told: &mpsc::Sender<String>) -> io::Result<()> {
     pour(server, &client);
     Ok(())
 }
+
+fn step_by_step(mut client: &TcpStream, port: u16) -> io::Result<()> {
+    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    // What does not fit waits on the client's side: the system makes no more room.
+    SockRef::from(client).set_recv_buffer_size(STEP)?;
+    let (back, to) = (server.try_clone()?, client.try_clone()?);
+    thread::spawn(move || pour(back, &to));
+    let mut step = vec![0; STEP];
+    loop {
+        match client.read(&mut step)? {
+            0 => return server.shutdown(Shutdown::Both),
+            octets => server.write_all(&step[..octets])?,
+        }
+        thread::sleep(REST);
+    }
+}
+
+/// What a slow reader takes at once.
+const STEP: usize = 128 << 10;
+/// Long enough for whoever writes to fill the room.
+const REST: Duration = Duration::from_millis(2);
 
 fn pour(mut from: impl Read, mut to: &TcpStream) {
     let _ = io::copy(&mut from, &mut to);
