@@ -106,7 +106,8 @@ impl Known {
             let ran =
                 |f: &&Finding| words::fits(&entry.id, &f.id) && f.grade != Grade::Inconclusive;
             let mut ran = findings.iter().filter(ran).peekable();
-            ran.peek().is_some() && (!entry.holds(today) || !ran.any(|f| entry.fits(f)))
+            ran.peek().is_some()
+                && (!entry.holds(today) || !(entry.varies() || ran.any(|f| entry.fits(f))))
         };
         let told = |entry: &Entry| match &entry.until {
             Some(until) if !entry.holds(today) => {
@@ -125,6 +126,11 @@ impl Known {
 impl Entry {
     fn holds(&self, today: &str) -> bool {
         self.until.as_deref().is_none_or(|until| today <= until)
+    }
+
+    /// What is not so every time may not be so this time.
+    fn varies(&self) -> bool {
+        self.grades.contains(&Grade::Flaky)
     }
 
     fn fits(&self, finding: &Finding) -> bool {
@@ -318,6 +324,25 @@ mod tests {
             ["known.toml:3: S12-FRM-001 is no longer FAILED"]
         );
         assert_eq!(known.of_profile().stale(&ran, "2027-01-01"), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_not_so_every_time_is_not_stale_when_it_is_not() {
+        let known = known(
+            "[[known]]\nid='S12-FRM-001'\ngrade=['FAILED', 'FLAKY']\nreason='r'\nuntil=2027-01-31\n",
+        );
+        let mut good = found("S12-FRM-001", Grade::Ok);
+        known.mark(&mut good, "2027-01-31");
+        assert_eq!(good.counted(), Grade::Ok);
+        let ran = [good];
+        assert_eq!(known.stale(&ran, "2027-01-31"), [""; 0]);
+        assert_eq!(
+            known.stale(&ran, "2027-02-01"),
+            ["known.toml:1: S12-FRM-001 held until 2027-01-31"]
+        );
+        let mut bad = found("S12-FRM-001", Grade::Failed);
+        known.mark(&mut bad, "2027-01-31");
+        assert_eq!(bad.counted(), Grade::Known);
     }
 
     #[test]
