@@ -2,6 +2,7 @@
 //! requirement list asks, and says in words what is wrong.
 
 mod broker;
+mod case;
 mod client;
 mod finding;
 mod grade;
@@ -12,6 +13,7 @@ mod report;
 mod requirement;
 mod secrets;
 mod tally;
+mod watch;
 mod wire;
 mod words;
 

@@ -1,10 +1,8 @@
 //! Rules that all traffic of all cases is held against, whatever a case asks.
 
-use crate::grade::Outcome;
 use crate::tally::Tallies;
-use crate::wire::show;
 use crate::wire::stomp::{Frame, Version};
-use crate::wire::ws::{self, WsFrame};
+use crate::wire::ws::WsFrame;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -37,13 +35,7 @@ impl Passive {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match what {
             What::Ws(frame, after_close) => state.ws(frame, *after_close),
-            What::Message(opcode, octets) => {
-                if *opcode == ws::TEXT {
-                    state.rule("WS-TXT-001", std::str::from_utf8(octets).is_ok(), || {
-                        format!("a text message that is no UTF-8: {}", show::octets(octets))
-                    });
-                }
-            }
+            What::Message(opcode, octets) => state.tallies.text("WS-TXT-001", *opcode, octets),
             What::Frame(conn, version, frame) => state.frame(*conn, *version, frame),
             What::Breach(why) => state.rule("S12-FRM-001", false, || (*why).to_owned()),
         }
@@ -57,41 +49,14 @@ impl Passive {
 
 impl State {
     fn rule(&mut self, id: &'static str, holds: bool, words: impl FnOnce() -> String) {
-        self.tallies.rule(id, holds, || Outcome::Violated(words()));
+        self.tallies.holds(id, holds, words);
     }
 
     fn ws(&mut self, frame: &WsFrame, after_close: bool) {
         self.rule("WS-FRM-003", !frame.masked, || {
             "a masked frame of the broker".to_owned()
         });
-        self.rule("WS-FRM-005", frame.rsv == 0, || {
-            format!("RSV bits {} without an extension", frame.rsv)
-        });
-        self.rule("WS-FRM-007", frame.shortest, || {
-            "a length that is not in the shortest form".to_owned()
-        });
-        self.rule("WS-CTL-004", !after_close, || {
-            "a frame after the Close".to_owned()
-        });
-        if frame.is_control() {
-            let fits = frame.fin && frame.payload.len() <= 125;
-            self.rule("WS-FRM-012", fits, || {
-                "a control frame that is too long or in fragments".to_owned()
-            });
-        }
-        if frame.opcode == ws::CLOSE {
-            let body = &frame.payload;
-            let reason = body.get(2..).unwrap_or_default();
-            let formed = body.len() != 1 && std::str::from_utf8(reason).is_ok();
-            self.rule("WS-CLS-002", formed, || {
-                format!("a Close with the body {}", show::octets(body))
-            });
-            let code = body.first_chunk().map(|two| u16::from_be_bytes(*two));
-            let legal = !matches!(code, Some(1005 | 1006 | 1015));
-            self.rule("WS-CLS-001", legal, || {
-                format!("a Close with {}", code.unwrap_or_default())
-            });
-        }
+        self.tallies.ws(frame, after_close);
     }
 
     fn frame(&mut self, conn: u32, version: Version, frame: &Frame) {
@@ -128,7 +93,7 @@ impl State {
             });
         }
         self.padding(frame);
-        self.describes(frame);
+        self.tallies.describes(frame, frame.command == "ERROR");
         if frame.command == "MESSAGE" {
             self.message(conn, version, frame);
         }
@@ -155,34 +120,6 @@ impl State {
                     format!("the value of {name} is padded: {frame}")
                 });
             }
-        }
-    }
-
-    fn describes(&mut self, frame: &Frame) {
-        if !frame.body.is_empty() {
-            let given = frame.header("content-length");
-            let right = given.and_then(|l| l.parse().ok()) == Some(frame.body.len());
-            self.rule("S12-HDR-004", right, || {
-                format!("no content-length: {frame}")
-            });
-            if frame.body.contains(&0) {
-                self.rule("S12-HDR-005", given.is_some(), || format!("{frame}"));
-            }
-            if frame.command == "ERROR" {
-                let typed = frame.header("content-type").is_some();
-                self.rule("S12-HDR-011", typed, || {
-                    format!("a body without content-type: {frame}")
-                });
-            }
-        }
-        if let Some(kind) = frame.header("content-type") {
-            let mime = kind.split(';').next().unwrap_or_default().trim();
-            let formed = mime
-                .split_once('/')
-                .is_some_and(|(a, b)| !a.is_empty() && !b.is_empty());
-            self.rule("S12-HDR-012", formed, || {
-                format!("content-type:{kind} is no MIME type")
-            });
         }
     }
 

@@ -108,7 +108,7 @@ impl Passive {
 
 impl State {
     fn rule(&mut self, id: &'static str, holds: bool, words: impl FnOnce() -> String) {
-        self.tallies.rule(id, holds, || Outcome::Violated(words()));
+        self.tallies.holds(id, holds, words);
     }
 
     fn upgrade(&mut self, request: &Request) {
@@ -139,46 +139,15 @@ impl State {
     }
 
     fn ws(&mut self, frame: &WsFrame, after_close: bool) {
-        let name = ws::words(frame);
         self.rule("WS-FRM-001", frame.masked, || {
-            format!("a frame that is not masked: {name}")
+            format!("a frame that is not masked: {}", ws::words(frame))
         });
-        self.rule("WS-FRM-005", frame.rsv == 0, || {
-            format!("RSV bits without an extension: {name}")
-        });
-        self.rule("WS-FRM-007", frame.shortest, || {
-            "a length that is not in the shortest form".to_owned()
-        });
-        self.rule("WS-CTL-004", !after_close, || {
-            format!("after the Close: {name}")
-        });
-        if frame.is_control() {
-            let fits = frame.fin && frame.payload.len() <= 125;
-            self.rule("WS-FRM-012", fits, || {
-                "a control frame that is too long or in fragments".to_owned()
-            });
-        }
-        if frame.opcode == ws::CLOSE {
-            let body = &frame.payload;
-            let reason = body.get(2..).unwrap_or_default();
-            let formed = body.len() != 1 && std::str::from_utf8(reason).is_ok();
-            self.rule("WS-CLS-002", formed, || {
-                format!("a Close with the body {}", show::octets(body))
-            });
-            let code = body.first_chunk().map(|two| u16::from_be_bytes(*two));
-            let legal = !matches!(code, Some(0..=999 | 1005 | 1006 | 1015));
-            self.rule("WS-CLS-001", legal, || {
-                format!("a Close with {}", code.unwrap_or_default())
-            });
-        }
+        self.tallies.ws(frame, after_close);
     }
 
     fn message(&mut self, opcode: u8, octets: &[u8]) {
-        if opcode == ws::TEXT {
-            let valid = std::str::from_utf8(octets).is_ok();
-            let words = || format!("a text message that is no UTF-8: {}", show::octets(octets));
-            self.rule("WS-TXT-001", valid, words);
-            self.rule("SWS-MAP-003", valid, words);
+        for id in ["WS-TXT-001", "SWS-MAP-003"] {
+            self.tallies.text(id, opcode, octets);
         }
     }
 
@@ -243,7 +212,7 @@ impl State {
             "CONNECT" | "STOMP" => self.connect(frame),
             "SEND" => {
                 self.rule("S12-SND-001", has("destination"), words);
-                self.describes(frame);
+                self.tallies.describes(frame, true);
             }
             "SUBSCRIBE" => {
                 self.rule("S12-SUB-001", has("destination"), words);
@@ -345,32 +314,6 @@ impl State {
             let padded = value.trim() != value || name.trim() != name;
             self.rule("S12-ENC-015", !padded, || {
                 format!("the value of {name} is padded: {frame}")
-            });
-        }
-    }
-
-    fn describes(&mut self, frame: &Frame) {
-        if !frame.body.is_empty() {
-            let given = frame.header("content-length");
-            let right = given.and_then(|l| l.parse().ok()) == Some(frame.body.len());
-            self.rule("S12-HDR-004", right, || {
-                format!("no content-length: {frame}")
-            });
-            if frame.body.contains(&0) {
-                self.rule("S12-HDR-005", given.is_some(), || format!("{frame}"));
-            }
-            let typed = frame.header("content-type").is_some();
-            self.rule("S12-HDR-011", typed, || {
-                format!("a body without content-type: {frame}")
-            });
-        }
-        if let Some(kind) = frame.header("content-type") {
-            let mime = kind.split(';').next().unwrap_or_default().trim();
-            let formed = mime
-                .split_once('/')
-                .is_some_and(|(a, b)| !a.is_empty() && !b.is_empty());
-            self.rule("S12-HDR-012", formed, || {
-                format!("content-type:{kind} is no MIME type")
             });
         }
     }

@@ -1,6 +1,6 @@
 //! DLX: what no specification has, and a contact-centre gateway does.
 
-use super::{Case, SECOND, case, slow};
+use super::{Case, SECOND, case, variant};
 use crate::broker::lab::Lab;
 use crate::broker::peer::Peer;
 use crate::grade::{Outcome, Verdict, violated};
@@ -8,7 +8,7 @@ use crate::wire::stomp::Frame;
 use std::time::Duration;
 
 pub(super) const CASES: &[Case] = &[
-    slow("DLX-401-rebind", "", rebind),
+    variant("DLX-401-rebind", "", rebind).slow(),
     case("DLX-409", |lab| {
         let identity = lab.target().identity();
         if identity.is_none() {
@@ -30,7 +30,7 @@ pub(super) const CASES: &[Case] = &[
             None => violated("expected ERROR 409, got nothing"),
         }
     }),
-    slow("DLX-NUL-beat", "", |lab| {
+    variant("DLX-NUL-beat", "", |lab| {
         let (mut peer, connected) = lab.connect_as("1.2", "heart-beat:1000,1000\n")?;
         let agreed = connected.header("heart-beat").unwrap_or("0,0").to_owned();
         let wants = agreed.split_once(',').map(|(_, wants)| wants.to_owned());
@@ -60,7 +60,8 @@ pub(super) const CASES: &[Case] = &[
                 "expected beats each {agreed} ms, got {beats} in 5 s"
             )),
         }
-    }),
+    })
+    .slow(),
     case("DLX-receipt-id", |lab| {
         let mut peer = lab.connect()?;
         peer.send(lab.fill("SEND\ndestination:{dest}\nreceipt-id:r1\n\nx\0"));

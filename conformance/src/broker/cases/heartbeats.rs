@@ -1,6 +1,6 @@
 //! S12-HBT: heart-beats, with time in them.
 
-use super::{Case, SECOND, body_is, case, reaction, slow, variant};
+use super::{Case, SECOND, body_is, case, reaction, variant};
 use crate::broker::lab::Lab;
 use crate::broker::peer::Peer;
 use crate::grade::{Outcome, Verdict, violated};
@@ -18,20 +18,22 @@ pub(super) const CASES: &[Case] = &[
             None => Ok(Outcome::Info("there is no heart-beat header".to_owned())),
         }
     }),
-    slow("S12-HBT-002", "", |lab| {
+    variant("S12-HBT-002", "", |lab| {
         let (mut peer, _) = lab.connect_as("1.2", "")?;
         idle(&mut peer, SECOND * 15)?;
         match peer.beats.len() {
             0 => Ok(Outcome::Ok),
             n => violated(format!("{n} heart-beats that nobody asked for")),
         }
-    }),
-    slow("S12-HBT-003", "", |lab| {
+    })
+    .slow(),
+    variant("S12-HBT-003", "", |lab| {
         let (mut peer, _) = lab.connect_as("1.2", "heart-beat:0,0\n")?;
         idle(&mut peer, SECOND * 10)?;
         Ok(Outcome::Ok)
-    }),
-    slow("S12-HBT-004", "", |lab| {
+    })
+    .slow(),
+    variant("S12-HBT-004", "", |lab| {
         let (mut peer, connected) = lab.connect_as("1.2", "heart-beat:1000,0\n")?;
         match pair_of(&connected) {
             Some((_, 0)) | None => {
@@ -42,13 +44,14 @@ pub(super) const CASES: &[Case] = &[
                 "the broker wants beats every {wanted} ms"
             ))),
         }
-    }),
+    })
+    .slow(),
     case("S12-HBT-006", |lab| {
         let (mut peer, _) = lab.connect_as("1.2", "heart-beat:0,0\n")?;
         idle(&mut peer, SECOND * 3)?;
         Ok(Outcome::Info(format!("{} EOLs in 3 s", peer.beats.len())))
     }),
-    slow("S12-HBT-007", "", |lab| {
+    variant("S12-HBT-007", "", |lab| {
         let (mut peer, connected) = lab.connect_as("1.2", "heart-beat:0,2000\n")?;
         let Some(every) = server_beats(&connected, 2000) else {
             return Ok(Outcome::Unimplemented(
@@ -77,8 +80,9 @@ pub(super) const CASES: &[Case] = &[
             last = Instant::now();
         }
         Ok(Outcome::Ok)
-    }),
-    slow("S12-HBT-008", "", |lab| {
+    })
+    .slow(),
+    variant("S12-HBT-008", "", |lab| {
         let (mut peer, connected) = lab.connect_as("1.2", "heart-beat:0,1000\n")?;
         let Some(every) = server_beats(&connected, 1000) else {
             return Ok(Outcome::Unimplemented(
@@ -100,16 +104,18 @@ pub(super) const CASES: &[Case] = &[
             }
             _ => Ok(Outcome::Ok),
         }
-    }),
-    slow("S12-HBT-009", "frames", |lab| {
+    })
+    .slow(),
+    variant("S12-HBT-009", "frames", |lab| {
         let (mut peer, _) = lab.connect_as("1.2", "heart-beat:1000,0\n")?;
         for _ in 0..12 {
             peer.send(lab.fill("SEND\ndestination:{topic}\n\nx\0"));
             idle(&mut peer, SECOND * 8 / 10)?;
         }
         Ok(Outcome::Ok)
-    }),
-    slow("S12-HBT-009", "parts-of-a-frame", |lab| {
+    })
+    .slow(),
+    variant("S12-HBT-009", "parts-of-a-frame", |lab| {
         let (mut peer, _) = lab.connect_as("1.2", "heart-beat:1000,0\n")?;
         peer.send(lab.fill("SEND\ndestination:{topic}\n\n"));
         for _ in 0..20 {
@@ -119,8 +125,9 @@ pub(super) const CASES: &[Case] = &[
         peer.send("\0");
         idle(&mut peer, SECOND / 5)?;
         Ok(Outcome::Ok)
-    }),
-    slow("S12-HBT-010", "", |lab| {
+    })
+    .slow(),
+    variant("S12-HBT-010", "", |lab| {
         let (mut peer, connected) = lab.connect_as("1.2", "heart-beat:1000,0\n")?;
         let Some((_, wanted @ 1..)) = pair_of(&connected) else {
             return Ok(Outcome::Info("the broker wants no heart-beats".to_owned()));
@@ -138,8 +145,9 @@ pub(super) const CASES: &[Case] = &[
             "not closed after {} ms of silence",
             began.elapsed().as_millis()
         )))
-    }),
-    slow("S12-HBT-011", "", |lab| {
+    })
+    .slow(),
+    variant("S12-HBT-011", "", |lab| {
         let (mut peer, connected) = lab.connect_as("1.2", "heart-beat:1000,0\n")?;
         let wanted = pair_of(&connected).map_or(1000, |(_, wanted)| wanted.max(1000));
         let wait = Duration::from_millis(wanted).mul_f64(1.2).min(SECOND * 3);
@@ -148,7 +156,8 @@ pub(super) const CASES: &[Case] = &[
             peer.send("\n");
         }
         Ok(Outcome::Ok)
-    }),
+    })
+    .slow(),
     case("S12-HBT-012", |lab| {
         let (_peer, connected) = lab.connect_as("1.2", "heart-beat:1234,5678\n")?;
         let pair = connected.header("heart-beat").unwrap_or("none");
@@ -157,11 +166,12 @@ pub(super) const CASES: &[Case] = &[
             _ => pair.to_owned(),
         }))
     }),
-    slow("S12-HBT-013", "", |lab| {
+    variant("S12-HBT-013", "", |lab| {
         let (mut peer, _) = lab.connect_as("1.2", "heart-beat:0,1000\n")?;
         idle(&mut peer, SECOND * 10)?;
         Ok(Outcome::Ok)
-    }),
+    })
+    .slow(),
     case("S12-HBT-014", |lab| {
         let (mut consumer, _) = lab.connect_as("1.2", "heart-beat:0,1000\n")?;
         let dest = lab.dest.clone();
@@ -192,14 +202,15 @@ pub(super) const CASES: &[Case] = &[
     variant("S12-HBT-016", "fraction", |lab| malformed(lab, "1.5,0")),
     variant("S12-HBT-016", "space", |lab| malformed(lab, "1000, 1000")),
     variant("S12-HBT-016", "comma", |lab| malformed(lab, ",")),
-    slow("S12-HBT-017", "", |lab| {
+    variant("S12-HBT-017", "", |lab| {
         let mut peer = lab.open()?;
         peer.send(lab.connect_frame("1.2", "heart-beat:2147483648,9999999999\n"));
         lab.connected(&mut peer)?;
         idle(&mut peer, SECOND * 10)?;
         Ok(Outcome::Ok)
-    }),
-    slow("S12-HBT-018", "", |lab| {
+    })
+    .slow(),
+    variant("S12-HBT-018", "", |lab| {
         let (mut peer, connected) = lab.connect_as("1.2", "heart-beat:1000,0\n")?;
         let wanted = pair_of(&connected).map_or(0, |(_, wanted)| wanted);
         let began = Instant::now();
@@ -216,7 +227,8 @@ pub(super) const CASES: &[Case] = &[
             "{words} by a broker that wants a beat every {wanted} ms, after {} ms of pings",
             began.elapsed().as_millis()
         )))
-    }),
+    })
+    .slow(),
 ];
 
 /// Says nothing for a while; the broker must bear it.

@@ -1,6 +1,6 @@
 //! S12-LIM, S12-LNG, S12-SRV: caps, lingering, and frames out of place.
 
-use super::{Case, SECOND, accepts, alone, case, recorded, variant};
+use super::{Case, SECOND, accepts, case, recorded, variant};
 use crate::broker::lab::Lab;
 use crate::grade::{Outcome, Verdict, violated};
 
@@ -8,23 +8,28 @@ use crate::grade::{Outcome, Verdict, violated};
 const HUGE: usize = 32 << 20;
 
 pub(super) const CASES: &[Case] = &[
-    alone("S12-LIM-001", "headers", |lab| {
+    variant("S12-LIM-001", "headers", |lab| {
         cap(lab, &[100, 1_000, 10_000], |n| (headers(n), 1))
-    }),
-    alone("S12-LIM-001", "header-line", |lab| {
+    })
+    .alone(),
+    variant("S12-LIM-001", "header-line", |lab| {
         cap(lab, &[8 << 10, 64 << 10, 1 << 20], |n| {
             (format!("k:{}\n", "v".repeat(n)), 1)
         })
-    }),
-    alone("S12-LIM-001", "body", |lab| {
+    })
+    .alone(),
+    variant("S12-LIM-001", "body", |lab| {
         cap(lab, &[1 << 20, 8 << 20, HUGE], |n| (String::new(), n))
-    }),
-    alone("S12-LIM-002", "headers", |lab| {
+    })
+    .alone(),
+    variant("S12-LIM-002", "headers", |lab| {
         beyond(lab, &headers(100_000), 1)
-    }),
-    alone("S12-LIM-002", "header-line", |lab| {
+    })
+    .alone(),
+    variant("S12-LIM-002", "header-line", |lab| {
         beyond(lab, &format!("k:{}\n", "v".repeat(4 << 20)), 1)
-    }),
+    })
+    .alone(),
     variant("S12-LIM-004", "headers", |lab| {
         accepts(
             lab,
@@ -52,19 +57,21 @@ pub(super) const CASES: &[Case] = &[
             ),
         )
     }),
-    alone("S12-LNG-001", "in-turn", |lab| {
+    variant("S12-LNG-001", "in-turn", |lab| {
         for _ in 0..200 {
             cycle(lab)?;
         }
         lab.connect().map(|_| Outcome::Ok)
-    }),
-    alone("S12-LNG-001", "at-once", |lab| {
+    })
+    .alone(),
+    variant("S12-LNG-001", "at-once", |lab| {
         let peers: Result<Vec<_>, Outcome> = (0..50).map(|_| lab.connect()).collect();
         for mut peer in peers? {
             peer.send("DISCONNECT\nreceipt:r1\n\n\0");
         }
         lab.connect().map(|_| Outcome::Ok)
-    }),
+    })
+    .alone(),
     case("S12-SRV-001", |lab| recorded(lab, "FOO\nreceipt:r1\n\n\0")),
     variant("S12-SRV-002", "message", |lab| {
         recorded(

@@ -22,37 +22,17 @@ mod ws_stomp;
 
 use super::lab::Lab;
 use super::peer::Peer;
+use crate::case;
 use crate::grade::{Outcome, Verdict, violated};
 use crate::wire::show;
 use crate::wire::stomp::Frame;
-use std::fmt;
 use std::time::Duration;
 
 /// One question to a broker.
-pub(crate) struct Case {
-    /// The requirement's id.
-    pub(crate) requirement: &'static str,
-    /// What sets it apart from other cases of that requirement; may be empty.
-    pub(crate) variant: &'static str,
-    /// It takes a while: such ones begin first.
-    pub(crate) slow: bool,
-    /// It weighs on the broker: nothing runs beside it.
-    pub(crate) alone: bool,
-    pub(crate) run: fn(&mut Lab) -> Verdict,
-}
-
-impl fmt::Display for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.requirement)?;
-        if !self.variant.is_empty() {
-            write!(f, "/{}", self.variant)?;
-        }
-        Ok(())
-    }
-}
+pub(crate) type Case = case::Case<Lab>;
 
 const fn case(requirement: &'static str, run: fn(&mut Lab) -> Verdict) -> Case {
-    variant(requirement, "", run)
+    Case::new(requirement, "", run)
 }
 
 const fn variant(
@@ -60,41 +40,7 @@ const fn variant(
     variant: &'static str,
     run: fn(&mut Lab) -> Verdict,
 ) -> Case {
-    Case {
-        requirement,
-        variant,
-        slow: false,
-        alone: false,
-        run,
-    }
-}
-
-const fn slow(
-    requirement: &'static str,
-    variant: &'static str,
-    run: fn(&mut Lab) -> Verdict,
-) -> Case {
-    Case {
-        requirement,
-        variant,
-        slow: true,
-        alone: false,
-        run,
-    }
-}
-
-const fn alone(
-    requirement: &'static str,
-    variant: &'static str,
-    run: fn(&mut Lab) -> Verdict,
-) -> Case {
-    Case {
-        requirement,
-        variant,
-        slow: true,
-        alone: true,
-        run,
-    }
+    Case::new(requirement, variant, run)
 }
 
 /// All of them, in the order of the list.
@@ -261,21 +207,7 @@ fn bodies(messages: &[Frame]) -> Vec<String> {
     messages.iter().map(|m| show::octets(&m.body)).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::requirement;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn every_id_is_in_the_list_and_once() {
-        let mut ids = BTreeSet::new();
-        for case in all() {
-            assert!(requirement::by_id(case.requirement).is_some(), "{case}");
-            assert!(ids.insert(case.to_string()), "{case} is there twice");
-        }
-        for id in PASSIVE {
-            assert!(requirement::by_id(id).is_some(), "{id}");
-        }
-    }
+#[test]
+fn every_id_is_in_the_list_and_once() {
+    case::check(&all(), PASSIVE);
 }

@@ -1,6 +1,6 @@
 //! SWS: how STOMP lies in WebSocket messages.
 
-use super::{Case, SECOND, body_is, case, reaction, slow, variant};
+use super::{Case, SECOND, body_is, case, reaction, variant};
 use crate::broker::handshake::Upgrade;
 use crate::broker::lab::Lab;
 use crate::grade::{Outcome, Verdict, violated};
@@ -100,14 +100,15 @@ pub(super) const CASES: &[Case] = &[
         lab.blame(second, &mut peer)?;
         Ok(Outcome::Ok)
     }),
-    slow("SWS-MAP-003", "", |lab| {
+    variant("SWS-MAP-003", "", |lab| {
         let mut consumer = lab.consumer()?;
         let mut peer = lab.connect()?;
         let body = format!("a{}", "\u{1f600}".repeat(100_000));
         peer.send(lab.fill(&format!("SEND\ndestination:{{dest}}\n\n{body}\0")));
         let got = consumer.message();
         body_is(&lab.blame(got, &mut peer)?, body.as_bytes())
-    }),
+    })
+    .slow(),
     case("SWS-MAP-004", |lab| {
         let mut consumer = lab.consumer()?;
         let mut peer = lab.connect()?;
@@ -117,7 +118,7 @@ pub(super) const CASES: &[Case] = &[
         let got = consumer.message();
         body_is(&lab.blame(got, &mut peer)?, b"x")
     }),
-    slow("SWS-MAP-005", "", |lab| {
+    variant("SWS-MAP-005", "", |lab| {
         let (mut peer, _) = lab.connect_as("1.2", "heart-beat:0,1000\n")?;
         let before = peer.messages.len();
         peer.until(lab.scaled(SECOND * 4), |p| {
@@ -135,7 +136,8 @@ pub(super) const CASES: &[Case] = &[
             Some((_, length)) => violated(format!("a heart-beat in a message of {length} octets")),
             None => Ok(Outcome::Ok),
         }
-    }),
+    })
+    .slow(),
     case("SWS-END-001", |lab| {
         let mut peer = lab.connect()?;
         peer.send("SEND\n\nx\0");

@@ -24,48 +24,17 @@ mod ws_stomp;
 use super::conn::{Conn, written};
 use super::lab::{Lab, SECOND, Seat, merge};
 use super::world::Event;
+use crate::case;
 use crate::grade::{Outcome, Verdict, violated};
 use crate::wire::show;
 use serde_json::{Value, json};
-use std::fmt;
 use std::time::{Duration, Instant};
 
 /// One question to a client.
-pub(crate) struct Case {
-    /// The requirement's id.
-    pub(crate) requirement: &'static str,
-    /// What sets it apart from other cases of that requirement; may be empty.
-    pub(crate) variant: &'static str,
-    /// It takes a while: such ones begin first.
-    pub(crate) slow: bool,
-    /// Capabilities of the shim without which it cannot be asked, besides those
-    /// that the list names.
-    pub(crate) needs: &'static [&'static str],
-    pub(crate) run: fn(&mut Lab) -> Verdict,
-}
-
-impl fmt::Display for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.requirement)?;
-        if !self.variant.is_empty() {
-            write!(f, "/{}", self.variant)?;
-        }
-        Ok(())
-    }
-}
-
-impl Case {
-    const fn slow(self) -> Self {
-        Self { slow: true, ..self }
-    }
-
-    const fn needs(self, needs: &'static [&'static str]) -> Self {
-        Self { needs, ..self }
-    }
-}
+pub(crate) type Case = case::Case<Lab>;
 
 const fn case(requirement: &'static str, run: fn(&mut Lab) -> Verdict) -> Case {
-    variant(requirement, "", run)
+    Case::new(requirement, "", run)
 }
 
 const fn variant(
@@ -73,13 +42,7 @@ const fn variant(
     variant: &'static str,
     run: fn(&mut Lab) -> Verdict,
 ) -> Case {
-    Case {
-        requirement,
-        variant,
-        slow: false,
-        needs: &[],
-        run,
-    }
+    Case::new(requirement, variant, run)
 }
 
 /// All of them, in the order of the list.
@@ -247,22 +210,7 @@ fn reaction(lab: &mut Lab, conn: &Conn) -> Result<String, Outcome> {
     answer.map(|_| format!("{words}; the session goes on"))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::client::passive;
-    use crate::requirement;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn every_id_is_in_the_list_and_once() {
-        let mut ids = BTreeSet::new();
-        for case in all() {
-            assert!(requirement::by_id(case.requirement).is_some(), "{case}");
-            assert!(ids.insert(case.to_string()), "{case} is there twice");
-        }
-        for id in passive::RULES {
-            assert!(requirement::by_id(id).is_some(), "{id}");
-        }
-    }
+#[test]
+fn every_id_is_in_the_list_and_once() {
+    case::check(&all(), super::passive::RULES);
 }
