@@ -20,6 +20,7 @@ mod peer;
 mod plan;
 mod size;
 mod source;
+mod turns;
 
 use std::error::Error;
 

@@ -5,10 +5,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Options, Peer, Result, peer, size, source::Source};
+use crate::{Options, Peer, Result, peer, size, source::Source, turns};
 
 /// One job: who, what, the size of the bodies, and whether over TLS.
-type Job = (&'static str, &'static str, usize, bool);
+pub(crate) type Job = (&'static str, &'static str, usize, bool);
 
 /// What a job took, by name: `cpu`, `wall`, `p50`, `p99` in nanoseconds a
 /// message, `rss`, `each` and `octets` in octets.
@@ -213,7 +213,7 @@ pub(crate) fn measure(rows: Vec<Row>, source: &Source, options: &Options) -> Res
             }
         }
     }
-    let mut took: BTreeMap<Job, Vec<Took>> = BTreeMap::new();
+    let mut figures: BTreeMap<Job, Vec<Took>> = BTreeMap::new();
     for ((tls, size), jobs) in groups {
         eprintln!(
             "{} octets{}: {} jobs, {runs} runs",
@@ -221,16 +221,19 @@ pub(crate) fn measure(rows: Vec<Row>, source: &Source, options: &Options) -> Res
             if tls { " over wss" } else { "" },
             jobs.len()
         );
+        let (trips, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.1 == "echo");
         for _ in 0..runs {
+            let mut all = turns::run(&trips, 20_000 / options.divide, source)?;
             for job in &jobs {
-                took.entry(*job)
-                    .or_default()
-                    .push(run(*job, source, options)?);
+                all.push((*job, run(*job, source, options)?));
+            }
+            for (job, one) in all {
+                figures.entry(job).or_default().push(one);
             }
         }
     }
     let median = |job: Job, figure: &str| {
-        let mut all: Vec<f64> = took[&job].iter().map(|t| t[figure]).collect();
+        let mut all: Vec<f64> = figures[&job].iter().map(|t| t[figure]).collect();
         all.sort_by(f64::total_cmp);
         all[all.len() / 2]
     };
@@ -242,30 +245,45 @@ pub(crate) fn measure(rows: Vec<Row>, source: &Source, options: &Options) -> Res
     Ok(measured.collect())
 }
 
+/// Runs one job.
 fn run((who, what, size, tls): Job, source: &Source, options: &Options) -> Result<Took> {
     let count = match what {
         "size" => return size::of(who),
-        "echo" => 10_000,
         "idle" => 1,
         "reconnect" => 50,
         // At least a third of a second of a processor.
         "confirmed" => 300_000,
         "recv" | "send" | "many" => (1_000_000_000 / (size + 700)).clamp(1_000, 1_000_000),
-        other => return Err(format!("nobody does {other}").into()),
+        other => return Err(format!("nobody does {other} alone").into()),
     };
     let count = (count / options.divide).max(1);
     if let Some(peer) = options.peers.iter().find(|peer| peer.name == who) {
         return peer::run(peer, what, count, size, source.url(tls));
     }
-    let output = Command::new(std::env::current_exe()?)
-        .args(["job", who, what, &count.to_string(), &size.to_string()])
-        .arg(source.url(tls))
-        .stderr(Stdio::inherit())
-        .output()?;
+    let output = command((who, what, size, tls), count, source)?.output()?;
     let text = String::from_utf8(output.stdout)?;
     if !output.status.success() {
         return Err(format!("{who} {what} of {size} octets failed: {text}").into());
     }
+    took(&text)
+}
+
+/// What starts a job in a process of its own.
+pub(crate) fn command(
+    (who, what, size, tls): Job,
+    count: usize,
+    source: &Source,
+) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["job", who, what, &count.to_string(), &size.to_string()])
+        .arg(source.url(tls))
+        .stderr(Stdio::inherit());
+    Ok(command)
+}
+
+/// Reads what a job says in the end.
+pub(crate) fn took(text: &str) -> Result<Took> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let pairs = words
         .chunks_exact(2)
