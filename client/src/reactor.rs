@@ -26,7 +26,9 @@ use crate::{
     queue::Queue,
     slot::Slot,
 };
+use linger::Linger;
 
+mod linger;
 mod outputs;
 mod posts;
 mod traffic;
@@ -85,6 +87,7 @@ pub(crate) struct Reactor {
     dozes: Option<Instant>,
     /// When it should have turned again.
     overdue: Instant,
+    linger: Linger,
 }
 
 impl Reactor {
@@ -132,6 +135,7 @@ impl Reactor {
             taken: 0,
             dozes: None,
             overdue: clock::after(OVERDUE),
+            linger: Linger::default(),
             config,
         })
     }
@@ -151,6 +155,7 @@ impl Reactor {
     /// From now on other threads take the messages.
     pub(crate) fn go_away(&mut self) {
         self.batch = BATCH_AWAY;
+        self.linger = Linger::for_others();
     }
 
     #[cfg(test)]
@@ -270,6 +275,7 @@ impl Reactor {
         }
         self.write(now);
         self.tell_answered();
+        self.linger();
         // What has left has made room.
         let core = &self.core;
         let fits = |octets| core.has_room(1, octets);
@@ -280,10 +286,25 @@ impl Reactor {
             || self.mailbox.sleep(lightly, !self.posts.is_empty(), fits);
     }
 
+    /// Stays awake a moment for what others may answer to what they were handed; not in a
+    /// dense stream, which is better gathered.
+    fn linger(&mut self) {
+        let dense = self.taken >= DENSE || self.dozes.is_some();
+        if self.more || dense || !self.posts.is_empty() {
+            return;
+        }
+        if let Some(now) = self.linger.wait(|| !self.mailbox.is_empty()) {
+            self.drain_mailbox(now);
+            self.write(now);
+            self.tell_answered();
+        }
+    }
+
     fn tell_answered(&mut self) {
         if self.answered.is_empty() {
             return;
         }
+        self.linger.handed();
         for slot in self.answered.drain(..) {
             slot.tell();
         }
@@ -385,7 +406,11 @@ impl Reactor {
     fn hand_on(&mut self, now: Instant) {
         self.gathered = 0;
         let epoch = self.core.epoch();
-        self.delivery.deliver(now, epoch, self.core.deliveries());
+        let deliveries = self.core.deliveries();
+        if !deliveries.is_empty() {
+            self.linger.handed();
+            self.delivery.deliver(now, epoch, deliveries);
+        }
         while let Some(waiter) = self.core.confirmed().pop_front() {
             self.answer(waiter, Ok(Reply::Done));
         }

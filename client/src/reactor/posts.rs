@@ -85,6 +85,7 @@ impl Reactor {
         if self.mailbox.is_empty() {
             return;
         }
+        self.linger.answered(now);
         let mut urgent = VecDeque::new();
         let mut posts = std::mem::take(&mut self.posts);
         for _ in 0..RUNS {
