@@ -46,6 +46,9 @@ impl Run {
 
     /// Adds a frame.
     pub(crate) fn push(&mut self, letter: &Letter<'_>) {
+        if self.octets.capacity() - self.octets.len() < letter.frame.size {
+            self.grow(letter.frame.size);
+        }
         for part in [letter.head, letter.body, b"\0"] {
             self.octets.extend_from_slice(part);
         }
@@ -54,6 +57,14 @@ impl Run {
             slot: letter.slot.map(Arc::clone),
             head: letter.head.len(),
         });
+    }
+
+    /// Not beyond what a run holds: one that is larger would not be used again.
+    #[cold]
+    fn grow(&mut self, size: usize) {
+        let least = self.octets.len() + size;
+        let wanted = (2 * self.octets.capacity()).min(Self::LONG).max(least);
+        self.octets.reserve_exact(wanted - self.octets.len());
     }
 
     /// Octets that were not taken.
@@ -144,5 +155,16 @@ mod tests {
         }
         push(&mut run, b"", &[b'x'; Run::LONG]);
         assert!(run.recycle().is_none(), "much is given back");
+    }
+
+    #[test]
+    fn a_run_that_was_full_is_used_again_whatever_its_frames_were() {
+        for size in (1..100).chain([300, 346, 1_000, 5_000, LARGE]) {
+            let mut run = Run::default();
+            while run.takes(size) {
+                push(&mut run, b"", &vec![b'x'; size - 1]);
+            }
+            assert!(run.recycle().is_some(), "frames of {size} octets");
+        }
     }
 }
