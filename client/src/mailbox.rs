@@ -351,7 +351,7 @@ const ASLEEP: u8 = 2;
 /// How long frames that nobody waits for may wait for others in a dense stream.
 pub(crate) const DOZE: Duration = Duration::from_millis(1);
 /// So many octets of frames do not wait for more.
-const MANY: usize = 32 << 10;
+const MANY: usize = 64 << 10;
 
 /// How long a peer that takes nothing more holds up one who publishes, before
 /// frames pile up.

@@ -137,7 +137,7 @@ impl<'a> Publish<'a> {
     ///
     /// Through a [`Handle`](crate::Handle) a frame without a receipt that comes in a
     /// dense stream, 32 frames and more at a time, may wait up to a millisecond for
-    /// others before it leaves, until 32 KiB are there; it leaves at once if somebody
+    /// others before it leaves, until 64 KiB are there; it leaves at once if somebody
     /// makes a call that waits. Where frames come one by one, none waits.
     ///
     /// # Errors
