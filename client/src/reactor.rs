@@ -158,6 +158,12 @@ impl Reactor {
         self.linger = Linger::for_others();
     }
 
+    /// Lets a reactor that dozes do so until then; false if it does not doze.
+    #[cfg(test)]
+    pub(crate) fn oversleep(&mut self, until: Instant) -> bool {
+        self.dozes.replace(until).is_some() && !self.more
+    }
+
     #[cfg(test)]
     pub(crate) fn subscriptions(&self) -> usize {
         self.delivery.len()

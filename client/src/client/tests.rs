@@ -1,11 +1,27 @@
 //! What a client holds, and lets go of.
 
-use std::time::Duration;
+use std::{
+    io::Read,
+    net::TcpListener,
+    sync::mpsc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use hobnail_mock_broker::{MockBroker, Rule, Scenario, drop_it, error, recv};
 
 use super::Client;
-use crate::error::{Error, Misuse};
+use crate::{
+    clock,
+    core::Passing,
+    error::{Error, Misuse},
+    frame::Version,
+    mailbox::PACE,
+    run::Letter,
+};
+
+/// Nothing here takes that long.
+const LIMIT: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_subscribe_that_fails_leaves_no_queue_behind() {
@@ -31,4 +47,122 @@ fn a_subscribe_that_fails_leaves_no_queue_behind() {
     assert_eq!(client.reactor.subscriptions(), 1);
     client.close().unwrap();
     assert_eq!(client.reactor.subscriptions(), 0);
+}
+
+#[test]
+fn whoever_publishes_here_does_not_wait_for_a_reactor_that_dozes() {
+    let broker = MockBroker::start(Scenario::default()).unwrap();
+    // No heart-beat wakes it either.
+    let builder = Client::builder(broker.url()).proxy(None);
+    let builder = builder.heart_beat(Duration::ZERO, Duration::ZERO);
+    let mut client = builder.connect().unwrap();
+    let _kept = client.subscription("/queue/a").subscribe().unwrap();
+    let handle = client.handle();
+    for _ in 0..100 {
+        handle.send("/queue/b").publish().unwrap();
+    }
+    client.turn(Duration::ZERO).unwrap();
+    let began = clock::now();
+    assert!(
+        client.reactor.oversleep(began + 10 * LIMIT),
+        "they are many"
+    );
+    // It wakes nobody, and lies there.
+    handle.send("/queue/a").body("before").publish().unwrap();
+    assert!(!client.reactor.has_more());
+    let here = client.send("/queue/a").body("after").timeout(LIMIT);
+    here.publish().unwrap();
+    assert!(clock::now() < began + LIMIT);
+    for wanted in ["before", "after"] {
+        let message = client.recv_timeout(LIMIT).unwrap().unwrap();
+        assert_eq!(message.body(), wanted.as_bytes());
+    }
+    client.close().unwrap();
+}
+
+/// A broker that reads only as many octets as it is told to.
+struct Slow {
+    url: String,
+    reads: mpsc::Sender<u64>,
+    has_read: mpsc::Receiver<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Slow {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        let (reads, told) = mpsc::channel();
+        let (tells, has_read) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut ws = tungstenite::accept(stream).unwrap();
+            ws.read().unwrap();
+            ws.send("CONNECTED\nversion:1.2\n\n\0".into()).unwrap();
+            for octets in told {
+                let few = &mut ws.get_mut().take(octets);
+                assert_eq!(std::io::copy(few, &mut std::io::sink()).unwrap(), octets);
+                tells.send(()).unwrap();
+            }
+        });
+        Self {
+            url,
+            reads,
+            has_read,
+            thread,
+        }
+    }
+
+    fn read(&self, octets: u64) {
+        self.reads.send(octets).unwrap();
+        self.has_read.recv_timeout(LIMIT).unwrap();
+    }
+}
+
+#[test]
+fn a_slow_broker_holds_up_for_a_moment_each_time_that_something_has_left() {
+    let broker = Slow::start();
+    let mut client = Client::builder(&broker.url).proxy(None).connect().unwrap();
+    let body = vec![b'x'; 16 << 10];
+    let frame = Passing {
+        size: body.len() + 1,
+        needs: Version::V1_0,
+        deadline: clock::after(10 * LIMIT),
+        receipt: None,
+    };
+    let letter = Letter {
+        frame: &frame,
+        head: b"",
+        body: &body,
+        slot: None,
+    };
+    let mut unread = 0;
+    for _ in 0..4 {
+        // Once one passes, others do until the socket is full.
+        let began = clock::now();
+        while !client.reactor.pass(began, &letter) {
+            client.turn(Duration::from_millis(20)).unwrap();
+            assert!(clock::now() < began + LIMIT, "nothing leaves");
+        }
+        unread += frame.size as u64;
+        while client.reactor.pass(began, &letter) {
+            unread += frame.size as u64;
+            assert!(unread < 128 << 20, "and no end");
+        }
+        let now = clock::now();
+        let almost = PACE - Duration::from_nanos(1);
+        assert!(client.reactor.hold(now, &frame));
+        assert!(client.reactor.hold(now + almost, &frame));
+        assert!(!client.reactor.hold(now + PACE, &frame), "long enough");
+        assert!(
+            !client.reactor.hold(now + PACE, &frame),
+            "nothing has left since"
+        );
+        assert!(!client.reactor.hold(now + 5 * PACE, &frame));
+        // It reads on, though not all.
+        broker.read(unread / 2);
+        unread -= unread / 2;
+    }
+    drop((client, broker.reads));
+    broker.thread.join().unwrap();
 }

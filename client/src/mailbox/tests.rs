@@ -33,6 +33,10 @@ impl Sleeper {
     }
 
     fn publish(&self, size: usize, slot: Option<&Arc<Slot>>) {
+        self.post(size, slot, false);
+    }
+
+    fn post(&self, size: usize, slot: Option<&Arc<Slot>>, pace: bool) {
         let deadline = clock::after(Duration::from_secs(10));
         let frame = Passing {
             size,
@@ -47,7 +51,7 @@ impl Sleeper {
             body: &body,
             slot,
         };
-        self.mailbox.post_frame(&letter, deadline, false).unwrap();
+        self.mailbox.post_frame(&letter, deadline, pace).unwrap();
     }
 
     fn empty(&self) {
@@ -132,5 +136,26 @@ fn what_is_there_before_it_sleeps_keeps_it_awake() {
         assert!(!sleeper.sleep(lightly));
         assert!(!sleeper.was_woken());
         sleeper.mailbox.rise();
+    }
+}
+
+#[test]
+fn callers_are_held_up_once_by_a_reactor_that_takes_nothing() {
+    const SIZE: usize = 4 << 10;
+    let sleeper = Sleeper::new();
+    for _ in 0..3 {
+        for _ in 0..PACED / SIZE {
+            sleeper.post(SIZE, None, true);
+        }
+        assert!(!sleeper.mailbox.lock().stalled, "nobody was held up");
+        let began = clock::now();
+        sleeper.post(SIZE, None, true);
+        assert!(clock::now() >= began + PACE);
+        // If each of them were held up it would take five seconds.
+        for _ in 0..500 {
+            sleeper.post(SIZE, None, true);
+        }
+        assert!(clock::now() < began + 250 * PACE);
+        sleeper.empty();
     }
 }
