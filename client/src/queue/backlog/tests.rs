@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::*;
-use crate::queue::Popped;
+use crate::queue::{Outcome, Popped, Work};
 
 #[derive(Default)]
 struct Count(AtomicUsize);
