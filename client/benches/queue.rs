@@ -41,6 +41,10 @@ fn main() {
 struct One(Frame);
 
 impl Item for One {
+    fn size(&self) -> usize {
+        self.0.body().len()
+    }
+
     fn key(&self, header: &str) -> Option<Box<[u8]>> {
         self.0.raw_header(header.as_bytes()).map(Into::into)
     }
@@ -81,13 +85,9 @@ fn messages() -> Vec<One> {
 /// With these in it, as far as they have room.
 fn filled(queue: Arc<Queue<One>>, all: &[One]) -> Arc<Queue<One>> {
     for one in all {
-        queue.push(one.clone(), size(one), false);
+        queue.push(one.clone(), false);
     }
     queue
-}
-
-fn size(one: &One) -> usize {
-    one.0.body().len()
 }
 
 /// One goes in, one comes out, on one thread, in a queue that is half full.
@@ -100,8 +100,7 @@ fn one_by_one(bencher: Bencher<'_, '_>, overflow: Overflow) {
         .with_inputs(|| all.clone())
         .bench_local_values(|all| {
             for one in all {
-                let size = size(&one);
-                assert!(!matches!(queue.push(one, size, false), Pushed::Full(_)));
+                assert!(!matches!(queue.push(one, false), Pushed::Full(_)));
                 black_box(queue.try_pop());
             }
         });
@@ -119,7 +118,7 @@ fn in_runs(bencher: Bencher<'_, '_>, overflow: Overflow) {
             let mut all = all.into_iter();
             while all.len() > 0 {
                 let mut run = all.by_ref().take(RUN);
-                queue.push_all(&mut || run.next(), size, false);
+                queue.push_all(&mut || run.next(), false);
                 while let Popped::Item(one) = queue.try_pop() {
                     black_box(one);
                 }
@@ -138,8 +137,7 @@ fn when_full(bencher: Bencher<'_, '_>, overflow: Overflow) {
         .with_inputs(|| all.clone())
         .bench_local_values(|all| {
             for one in all {
-                let size = size(&one);
-                black_box(queue.push(one, size, false));
+                black_box(queue.push(one, false));
             }
         });
 }
@@ -185,7 +183,7 @@ fn hand_over(queue: &Queue<One>, run: &[One]) {
     let mut left = run.iter().cloned();
     let mut held = None;
     loop {
-        let (_, last) = queue.push_all(&mut || held.take().or_else(|| left.next()), size, false);
+        let (_, last) = queue.push_all(&mut || held.take().or_else(|| left.next()), false);
         match last {
             Pushed::Full(one) => {
                 held = Some(one);

@@ -141,7 +141,7 @@ fn receive(count: usize) {
         }
         let came = session.core.deliveries();
         let mut next = || came.pop_front().map(|(_, frame)| Came(frame));
-        queue.push_all(&mut next, |came| came.0.len(), false);
+        queue.push_all(&mut next, false);
         let mut seen = 0;
         while let Popped::Item(Came(frame)) = queue.try_pop() {
             for name in ["destination", "subscription", "message-id"] {
@@ -159,6 +159,10 @@ fn receive(count: usize) {
 struct Came(Frame);
 
 impl Item for Came {
+    fn size(&self) -> usize {
+        self.0.len()
+    }
+
     fn key(&self, _: &str) -> Option<Box<[u8]>> {
         None
     }

@@ -4,6 +4,7 @@ mod outgoing;
 
 use std::{
     borrow::Cow,
+    collections::VecDeque,
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -148,7 +149,7 @@ impl Client {
     #[inline]
     pub fn recv(&mut self) -> Result<Message, Error> {
         loop {
-            if let Some(message) = self.recv_until(None)? {
+            if let Some(message) = self.recv_until(None, Queue::try_pop)? {
                 return Ok(message);
             }
         }
@@ -160,7 +161,7 @@ impl Client {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, Error> {
-        self.recv_until(Some(clock::after(timeout)))
+        self.recv_until(Some(clock::after(timeout)), Queue::try_pop)
     }
 
     /// The next message if one is there, after one turn that does not wait.
@@ -168,15 +169,68 @@ impl Client {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn try_recv(&mut self) -> Result<Option<Message>, Error> {
-        self.keep_up()?;
-        if let Popped::Item(message) = self.inbox.try_pop() {
-            return Ok(Some(message));
+        self.try_take(Queue::try_pop)
+    }
+
+    /// Waits for messages of any subscription, and takes all that are there: they
+    /// stand behind what was in `messages`, oldest first. Returns how many they are,
+    /// at least one.
+    ///
+    /// To take those of a storm together costs less than to [`recv`](Self::recv) each
+    /// of them, and least if the last ones were taken out of `messages` before: its
+    /// memory is the inbox's then, and the other way around. What has been taken is
+    /// the caller's; it counts for no bound any more, and there may be as much of it
+    /// as [`Limits::queue`](crate::config::Limits) lets in.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), hobnail::Error> {
+    /// # let mut client = hobnail::Client::builder("ws://broker.test/").connect()?;
+    /// let mut messages = std::collections::VecDeque::new();
+    /// loop {
+    ///     client.recv_many(&mut messages)?;
+    ///     for message in messages.drain(..) {
+    ///         println!("{}: {} octets", message.destination(), message.body().len());
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// The client does not turn while the caller looks at them: who takes his time
+    /// for each takes one after the other.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_many(&mut self, messages: &mut VecDeque<Message>) -> Result<usize, Error> {
+        loop {
+            if let Some(count) = self.recv_many_until(None, messages)? {
+                return Ok(count);
+            }
         }
-        self.turn(Duration::ZERO)?;
-        match self.inbox.try_pop() {
-            Popped::Item(message) => Ok(Some(message)),
-            Popped::Empty | Popped::Ended => Ok(None),
-        }
+    }
+
+    /// As [`recv_many`](Self::recv_many), but waits at most so long; 0 if none came.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_many_timeout(
+        &mut self,
+        messages: &mut VecDeque<Message>,
+        timeout: Duration,
+    ) -> Result<usize, Error> {
+        let deadline = clock::after(timeout);
+        let count = self.recv_many_until(Some(deadline), messages)?;
+        Ok(count.unwrap_or(0))
+    }
+
+    /// As [`recv_many`](Self::recv_many), of what is there after one turn that does
+    /// not wait; 0 if there is none.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn try_recv_many(&mut self, messages: &mut VecDeque<Message>) -> Result<usize, Error> {
+        self.unclocked.0 = 0;
+        let count = self.try_take(|inbox| inbox.try_pop_all(messages))?;
+        Ok(count.unwrap_or(0))
     }
 
     /// The oldest event that has not been taken. At most 1,024 wait; older ones
@@ -318,11 +372,40 @@ impl Client {
         }
     }
 
-    fn recv_until(&mut self, deadline: Option<Instant>) -> Result<Option<Message>, Error> {
+    /// Whoever takes many may have looked at those before for long.
+    fn recv_many_until(
+        &mut self,
+        deadline: Option<Instant>,
+        messages: &mut VecDeque<Message>,
+    ) -> Result<Option<usize>, Error> {
+        self.unclocked.0 = 0;
+        self.recv_until(deadline, |inbox| inbox.try_pop_all(messages))
+    }
+
+    fn try_take<T>(
+        &mut self,
+        mut take: impl FnMut(&Queue<Message>) -> Popped<T>,
+    ) -> Result<Option<T>, Error> {
+        self.keep_up()?;
+        if let Popped::Item(taken) = take(&self.inbox) {
+            return Ok(Some(taken));
+        }
+        self.turn(Duration::ZERO)?;
+        match take(&self.inbox) {
+            Popped::Item(taken) => Ok(Some(taken)),
+            Popped::Empty | Popped::Ended => Ok(None),
+        }
+    }
+
+    fn recv_until<T>(
+        &mut self,
+        deadline: Option<Instant>,
+        mut take: impl FnMut(&Queue<Message>) -> Popped<T>,
+    ) -> Result<Option<T>, Error> {
         loop {
             self.keep_up()?;
-            if let Popped::Item(message) = self.inbox.try_pop() {
-                return Ok(Some(message));
+            if let Popped::Item(taken) = take(&self.inbox) {
+                return Ok(Some(taken));
             }
             let is_live = !self.reactor.is_done();
             if is_live && deadline.is_some_and(|at| at <= clock::now()) {

@@ -146,6 +146,11 @@ impl fmt::Debug for Message {
 }
 
 impl Item for Message {
+    #[inline]
+    fn size(&self) -> usize {
+        self.frame.len()
+    }
+
     fn key(&self, header: &str) -> Option<Box<[u8]>> {
         self.frame.raw_header(header.as_bytes()).map(Into::into)
     }

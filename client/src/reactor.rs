@@ -44,6 +44,9 @@ const BATCH_AWAY: usize = 256 << 10;
 /// So many frames of handles in one turn are a dense stream.
 const DENSE: usize = 32;
 
+/// So many turns in a row may read on without a look at what else is ready.
+const UNPOLLED: u32 = 8;
+
 /// How long a driven client may go on with what it has before it must turn.
 const OVERDUE: Duration = Duration::from_millis(10);
 
@@ -79,6 +82,9 @@ pub(crate) struct Reactor {
     events: Arc<Queue<Event>>,
     /// The last turn left work behind: the next one does not wait.
     more: bool,
+    /// There is more to read, whatever the poller says, and it was not asked so often.
+    reads_on: bool,
+    unpolled: u32,
     /// Frames have passed that were not written yet.
     passed: bool,
     /// Frames of handles that have passed in this turn.
@@ -131,6 +137,8 @@ impl Reactor {
             batch: BATCH,
             events: Arc::new(events),
             more: false,
+            reads_on: false,
+            unpolled: 0,
             passed: false,
             taken: 0,
             dozes: None,
@@ -241,10 +249,16 @@ impl Reactor {
             // It rounds up to what the system counts in.
             next.map(|at| at.saturating_duration_since(now))
         };
-        match self.poll.poll(&mut self.ready, timeout) {
-            Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
+        if std::mem::take(&mut self.reads_on) && self.unpolled < UNPOLLED {
+            self.unpolled += 1;
+            self.ready.clear();
+        } else {
+            self.unpolled = 0;
+            match self.poll.poll(&mut self.ready, timeout) {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
         }
         let now = clock::now();
         self.overdue = now + OVERDUE;

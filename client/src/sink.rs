@@ -92,8 +92,7 @@ impl Sink {
                 Priority::Normal => {}
             }
         }
-        let size = |message: &Message| message.frame().len();
-        self.queue.push_all(next, size, keep)
+        self.queue.push_all(next, keep)
     }
 
     /// The session is suspended, or is not any more. Returns how many messages

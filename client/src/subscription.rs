@@ -5,6 +5,7 @@ mod request;
 pub use request::SubscribeRequest;
 
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -119,6 +120,77 @@ impl Subscription {
         match self.made.queue.try_pop() {
             Popped::Item(message) => Ok(Some(message)),
             Popped::Empty => Ok(None),
+            Popped::Ended => Err(self.made.verdict()),
+        }
+    }
+
+    /// Waits for messages, and takes all that are there: they stand behind what was in
+    /// `messages`, oldest first. Returns how many they are, at least one.
+    ///
+    /// To take those of a storm together costs less than to [`recv`](Self::recv) each
+    /// of them, and least if the last ones were taken out of `messages` before: its
+    /// memory is the queue's then, and the other way around. What has been taken is
+    /// the caller's; it counts for no bound any more, other readers do not get it, and
+    /// there may be as much of it as the queue holds.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), hobnail::Error> {
+    /// # let client = hobnail::Client::builder("ws://broker.test/").connect()?.spawn()?;
+    /// let calls = client.subscribe("/topic/calls")?;
+    /// let mut messages = std::collections::VecDeque::new();
+    /// loop {
+    ///     calls.recv_many(&mut messages)?;
+    ///     for message in messages.drain(..) {
+    ///         println!("{} octets", message.body().len());
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_many(&self, messages: &mut VecDeque<Message>) -> Result<usize, Error> {
+        let count = self.try_recv_many(messages)?;
+        if count > 0 {
+            return Ok(count);
+        }
+        self.handle.check_thread()?;
+        match self.made.queue.pop_all(messages, None) {
+            Popped::Item(count) => Ok(count),
+            Popped::Empty | Popped::Ended => Err(self.made.verdict()),
+        }
+    }
+
+    /// As [`recv_many`](Self::recv_many), but waits at most so long; 0 if none came.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_many_timeout(
+        &self,
+        messages: &mut VecDeque<Message>,
+        timeout: Duration,
+    ) -> Result<usize, Error> {
+        let count = self.try_recv_many(messages)?;
+        if count > 0 {
+            return Ok(count);
+        }
+        self.handle.check_thread()?;
+        let deadline = Some(clock::after(timeout));
+        match self.made.queue.pop_all(messages, deadline) {
+            Popped::Item(count) => Ok(count),
+            Popped::Empty => Ok(0),
+            Popped::Ended => Err(self.made.verdict()),
+        }
+    }
+
+    /// As [`recv_many`](Self::recv_many), but never waits; 0 if none is there.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn try_recv_many(&self, messages: &mut VecDeque<Message>) -> Result<usize, Error> {
+        match self.made.queue.try_pop_all(messages) {
+            Popped::Item(count) => Ok(count),
+            Popped::Empty => Ok(0),
             Popped::Ended => Err(self.made.verdict()),
         }
     }

@@ -1,6 +1,7 @@
 //! A client that the calling thread drives, and callers that are busy.
 
 use std::{
+    collections::VecDeque,
     thread,
     time::{Duration, Instant},
 };
@@ -49,6 +50,37 @@ fn one_that_finds_its_messages_in_the_inbox_beats_all_the_same() {
         thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(client.metrics().unwrap().connections, 1);
+}
+
+#[test]
+fn one_that_takes_all_at_once_gets_each_in_order_and_beats_all_the_same() {
+    let broker = beating();
+    let mut client = client(&broker).heart_beat(BEAT, BEAT).connect().unwrap();
+    let _all = client.subscription("/topic/a").subscribe().unwrap();
+    let mut messages = VecDeque::new();
+    assert_eq!(client.try_recv_many(&mut messages).unwrap(), 0);
+    let nothing = client.recv_many_timeout(&mut messages, Duration::from_millis(1));
+    assert_eq!(nothing.unwrap(), 0);
+    let mut expected = 0..2_000_u32;
+    for n in expected.clone() {
+        broker.publish("/topic/a", &[], n.to_string().as_bytes());
+    }
+    while expected.start < expected.end {
+        let count = client.recv_many_timeout(&mut messages, SOON).unwrap();
+        assert_eq!(count, messages.len());
+        assert!(count > 0, "{expected:?} are missing");
+        for message in messages.drain(..) {
+            assert_eq!(message.text(), Ok(&*expected.start.to_string()));
+            expected.start += 1;
+            if expected.start % 50 == 0 {
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+    assert_eq!(client.metrics().unwrap().connections, 1);
+    client.close().unwrap();
+    let end = client.recv_many(&mut messages).unwrap_err();
+    assert!(matches!(end, Error::Closed), "{end}");
 }
 
 /// The socket is writable again before the poller was asked to tell of it.

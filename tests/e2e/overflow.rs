@@ -1,12 +1,13 @@
 //! Consumers that do not keep up.
 
 use std::{
+    collections::VecDeque,
     thread,
     time::{Duration, Instant},
 };
 
 use hobnail::{
-    Event, Handle, Subscription,
+    Error, Event, Handle, Subscription,
     config::{Limits, Overflow, QueueLimits},
 };
 use hobnail_mock_broker::{MockBroker, Scenario, What};
@@ -226,6 +227,23 @@ fn a_dropped_client_does_not_wait_for_readers() {
 }
 
 #[test]
+fn what_had_come_is_taken_at_once_before_the_end_is_told() {
+    let (broker, handle) = session();
+    let all = handle.subscribe("/topic/a").unwrap();
+    let mut messages = VecDeque::new();
+    assert_eq!(all.try_recv_many(&mut messages).unwrap(), 0);
+    let nothing = all.recv_many_timeout(&mut messages, Duration::from_millis(1));
+    assert_eq!(nothing.unwrap(), 0);
+    flood(&broker, "/topic/a", 30);
+    until("all have come", || all.len() == 30);
+    handle.close().unwrap();
+    assert_eq!(all.recv_many(&mut messages).unwrap(), 30);
+    let end = all.recv_many(&mut messages).unwrap_err();
+    assert!(matches!(end, Error::Closed), "{end}");
+    assert_eq!(messages.len(), 30);
+}
+
+#[test]
 fn slow_and_quick_readers_on_many_threads_miss_nothing() {
     let (broker, handle) = session();
     let subscriptions: Vec<_> = (0..6)
@@ -238,8 +256,21 @@ fn slow_and_quick_readers_on_many_threads_miss_nothing() {
         })
         .collect();
     flood(&broker, "/topic/a", 2000);
+    let (at_once, one_by_one) = subscriptions.split_at(2);
     thread::scope(|scope| {
-        for (nth, subscription) in subscriptions.iter().enumerate() {
+        for subscription in at_once {
+            scope.spawn(move || {
+                let mut messages = VecDeque::new();
+                while messages.len() < 2000 {
+                    let count = subscription.recv_many_timeout(&mut messages, SOON);
+                    assert!(count.unwrap() > 0);
+                }
+                for (n, message) in messages.iter().enumerate() {
+                    assert_eq!(message.text(), Ok(&*n.to_string()));
+                }
+            });
+        }
+        for (nth, subscription) in one_by_one.iter().enumerate() {
             scope.spawn(move || {
                 for n in 0..2000 {
                     assert_eq!(number(subscription), n);

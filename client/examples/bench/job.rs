@@ -262,12 +262,23 @@ impl Job<'_> {
         match self.what {
             "idle" => {}
             "many" => return self.many(began, client),
-            "recv" => {
+            "recv one by one" => {
                 let blast = format!("/blast/{count}/{size}");
                 let _all = client.subscription(blast).subscribe()?;
                 let mut seen = 0;
                 for _ in 0..count {
                     seen += touch(&client.recv()?);
+                }
+                assert!(seen > count * size);
+            }
+            "recv" => {
+                let blast = format!("/blast/{count}/{size}");
+                let _all = client.subscription(blast).subscribe()?;
+                let (mut seen, mut left) = (0, count);
+                let mut messages = VecDeque::new();
+                while left > 0 {
+                    left -= client.recv_many(&mut messages)?;
+                    seen += messages.drain(..).map(|m| touch(&m)).sum::<usize>();
                 }
                 assert!(seen > count * size);
             }
@@ -338,11 +349,21 @@ impl Job<'_> {
         let (count, size) = (self.count, self.size);
         match self.what {
             "idle" => {}
-            "recv" => {
+            "recv one by one" => {
                 let all = handle.subscribe(format!("/blast/{count}/{size}"))?;
                 let mut seen = 0;
                 for _ in 0..count {
                     seen += touch(&all.recv()?);
+                }
+                assert!(seen > count * size);
+            }
+            "recv" => {
+                let all = handle.subscribe(format!("/blast/{count}/{size}"))?;
+                let (mut seen, mut left) = (0, count);
+                let mut messages = VecDeque::new();
+                while left > 0 {
+                    left -= all.recv_many(&mut messages)?;
+                    seen += messages.drain(..).map(|m| touch(&m)).sum::<usize>();
                 }
                 assert!(seen > count * size);
             }

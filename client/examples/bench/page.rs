@@ -47,6 +47,7 @@ fn wanted(one: &Measured) -> String {
         Target::Times(most) => format!("≤ {most:.2}"),
         Target::Rate(least) => format!("≥ {least:.2}"),
         Target::Most(most) => format!("≤ {:.0} KiB", most / 1024.0),
+        Target::None => "none".to_owned(),
     }
 }
 
@@ -193,7 +194,7 @@ fn chart(rows: &[Measured]) -> Result<String> {
         let width = (ratio * UNIT).min(800.0 - LEFT - 50.0);
         let mark = match row.row.target {
             Target::Times(at) | Target::Rate(at) => at,
-            Target::Most(_) => 0.0,
+            Target::Most(_) | Target::None => 0.0,
         };
         writeln!(
             svg,

@@ -32,6 +32,8 @@ pub(crate) enum Target {
     Rate(f64),
     /// Ours is at most so much.
     Most(f64),
+    /// It is as it is.
+    None,
 }
 
 /// A row with its medians.
@@ -47,7 +49,7 @@ impl Measured {
         let theirs = self.theirs?;
         Some(match self.row.target {
             Target::Rate(_) => theirs / self.ours,
-            Target::Times(_) | Target::Most(_) => self.ours / theirs,
+            Target::Times(_) | Target::Most(_) | Target::None => self.ours / theirs,
         })
     }
 
@@ -56,6 +58,7 @@ impl Measured {
             Target::Times(most) => Some(self.ratio()? <= most),
             Target::Rate(least) => Some(self.ratio()? >= least),
             Target::Most(most) => Some(self.ours <= most),
+            Target::None => None,
         }
     }
 }
@@ -164,7 +167,7 @@ pub(crate) fn rows(peers: &[Peer]) -> Vec<Row> {
         Some(("raw", "many", 300, false)),
         Most(48.0 * 1024.0),
     );
-    let one = Some(("driven", "recv", 300, false));
+    let one = Some(("driven", "recv one by one", 300, false));
     row(
         "many connections, CPU beside one".into(),
         "cpu",
@@ -189,6 +192,17 @@ pub(crate) fn rows(peers: &[Peer]) -> Vec<Row> {
         Some(reconnect("raw")),
         Times(2.0),
     );
+    for size in [40, 300] {
+        for who in ["driven", "threaded"] {
+            row(
+                format!("recv of {size} octets one by one, CPU, {who}"),
+                "cpu",
+                (who, "recv one by one", size, false),
+                Some(("raw", "recv", size, false)),
+                Target::None,
+            );
+        }
+    }
     for size in [40, 4 << 10, 64 << 10, 1 << 20] {
         for (who, cpu) in [("driven", 1.3), ("threaded", 2.0)] {
             for what in ["recv", "send"] {
@@ -253,7 +267,9 @@ fn run((who, what, size, tls): Job, source: &Source, options: &Options) -> Resul
         "reconnect" => 50,
         // At least a third of a second of a processor.
         "confirmed" => 300_000,
-        "recv" | "send" | "many" => (1_000_000_000 / (size + 700)).clamp(1_000, 1_000_000),
+        "recv" | "recv one by one" | "send" | "many" => {
+            (1_000_000_000 / (size + 700)).clamp(1_000, 1_000_000)
+        }
         other => return Err(format!("nobody does {other} alone").into()),
     };
     let count = (count / options.divide).max(1);

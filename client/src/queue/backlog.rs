@@ -213,7 +213,7 @@ impl<T: Item + Clone> State<T> {
         if let Some((number, item, size)) = backlog.fresh.pop_front() {
             backlog.fresh_octets -= size;
             backlog.held.push_back((number, stored));
-            self.ring.add(item, size);
+            self.ring.add(item);
         }
     }
 }
@@ -245,13 +245,8 @@ impl<T: Item + Clone> Queue<T> {
     }
 
     /// `keep`: nothing may be dropped, and the item is written at once.
-    pub(super) fn push_spilling(
-        &self,
-        state: &mut State<T>,
-        mut item: T,
-        size: usize,
-        keep: bool,
-    ) -> Pushed<T> {
+    pub(super) fn push_spilling(&self, state: &mut State<T>, mut item: T, keep: bool) -> Pushed<T> {
+        let size = item.size();
         let fits = state.ring.fits(size);
         let Some(backlog) = &mut state.backlog else {
             return Pushed::Full(item);
@@ -286,7 +281,7 @@ impl<T: Item + Clone> Queue<T> {
         backlog.save |= keep;
         if straight {
             backlog.held.push_back((number, false));
-            state.ring.add(item, size);
+            state.ring.add(item);
             if state.consumers_waiting > 0 {
                 self.filled.notify_one();
             }

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use super::Item;
 use crate::thread;
 
 /// The consumers' end of a queue: while there is something in the hand, they need
@@ -28,12 +29,12 @@ pub(super) struct Hand<T> {
 
 pub(super) struct Portion<T> {
     /// Oldest first; older than all that the queue holds elsewhere.
-    pub(super) items: VecDeque<(T, usize)>,
+    pub(super) items: VecDeque<T>,
     /// Who waits until all is taken.
     pub(super) watchers: u32,
 }
 
-impl<T> Hand<T> {
+impl<T: Item> Hand<T> {
     pub(super) fn new() -> Self {
         Self {
             portion: Mutex::new(Portion {
@@ -66,7 +67,8 @@ impl<T> Hand<T> {
 
     #[inline(always)]
     pub(super) fn pop(&self, portion: &mut Portion<T>) -> Option<T> {
-        let (item, size) = portion.items.pop_front()?;
+        let size = portion.items.front()?.size();
+        let item = portion.items.pop_front()?;
         // Whoever finds that there is none left finds who has the last.
         self.taken();
         let octets = self.octets.load(Ordering::Relaxed);

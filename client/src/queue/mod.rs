@@ -12,6 +12,7 @@ mod work;
 pub(crate) use work::{DiskLimits, Evict, Left, Load, Outcome, Parting, Work};
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -31,6 +32,9 @@ pub trait Notify: Send + Sync {
 
 /// What a queue can hold.
 pub trait Item {
+    /// As how many octets it counts: always the same.
+    fn size(&self) -> usize;
+
     /// What it is the latest of, by the value of a header.
     fn key(&self, header: &str) -> Option<Box<[u8]>>;
 
@@ -38,8 +42,12 @@ pub trait Item {
     fn detach(&mut self);
 }
 
-/// None replaces another.
+/// None replaces another, and only their number is bounded.
 impl Item for Event {
+    fn size(&self) -> usize {
+        0
+    }
+
     fn key(&self, _: &str) -> Option<Box<[u8]>> {
         None
     }
@@ -114,11 +122,11 @@ impl<T: Item + Clone> Queue<T> {
         }
     }
 
-    /// Adds an item that counts as `size` octets, by the queue's policy. `keep`:
-    /// nothing may be dropped, rather is there no room.
-    pub fn push(&self, item: T, size: usize, keep: bool) -> Pushed<T> {
+    /// Adds an item by the queue's policy. `keep`: nothing may be dropped, rather is
+    /// there no room.
+    pub fn push(&self, item: T, keep: bool) -> Pushed<T> {
         let mut one = Some(item);
-        match self.push_all(&mut || one.take(), |_| size, keep) {
+        match self.push_all(&mut || one.take(), keep) {
             (0, last) => last,
             (dropped, _) => Pushed::Dropped(dropped),
         }
@@ -126,25 +134,19 @@ impl<T: Item + Clone> Queue<T> {
 
     /// As [`push`](Self::push) for each, at once: until there is no `next` or one
     /// is not let in. Returns how many were dropped, and what became of the last.
-    pub fn push_all(
-        &self,
-        next: &mut impl FnMut() -> Option<T>,
-        size: impl Fn(&T) -> usize,
-        keep: bool,
-    ) -> (u64, Pushed<T>) {
+    pub fn push_all(&self, next: &mut impl FnMut() -> Option<T>, keep: bool) -> (u64, Pushed<T>) {
         let mut state = self.lock();
         state.ring.lent = self.hand.holds();
         let straight = state.goes_straight();
         let (mut added, mut dropped) = (0_u32, 0);
         let mut last = Pushed::Done;
         while let Some(item) = next() {
-            let size = size(&item);
-            if straight && state.ring.has_much_room(size) {
-                state.ring.append(item, size);
+            if straight && state.ring.stays_half_empty(item.size()) {
+                state.ring.append(item);
                 added += 1;
                 continue;
             }
-            (state, last) = self.push_one(state, item, size, keep);
+            (state, last) = self.push_one(state, item, keep);
             match last {
                 Pushed::Done => added += 1,
                 Pushed::Dropped(more) => {
@@ -176,21 +178,20 @@ impl<T: Item + Clone> Queue<T> {
         &'a self,
         mut state: MutexGuard<'a, State<T>>,
         item: T,
-        size: usize,
         keep: bool,
     ) -> (MutexGuard<'a, State<T>>, Pushed<T>) {
-        if state.ring.lacks_what_is_lent(size) {
+        if state.ring.lacks_what_is_lent(item.size()) {
             state = self.take_back(state);
         }
         #[cfg(feature = "spill")]
         if state.backlog.is_some() {
-            let pushed = self.push_spilling(&mut state, item, size, keep);
+            let pushed = self.push_spilling(&mut state, item, keep);
             return (state, pushed);
         }
         if state.ended {
             return (state, Pushed::Ended);
         }
-        let pushed = state.ring.push(item, size, keep);
+        let pushed = state.ring.push(item, keep);
         state.producer_waiting |= matches!(pushed, Pushed::Full(_));
         (state, pushed)
     }
@@ -220,41 +221,53 @@ impl<T: Item + Clone> Queue<T> {
 
     /// Waits for an item until the deadline, or for ever.
     pub fn pop(&self, deadline: Option<Instant>) -> Popped<T> {
+        self.wait(deadline, |portion, state| self.fetch(portion, state))
+    }
+
+    /// As [`pop`](Self::pop) for all that is there, oldest first; tells how many that
+    /// were. If there is nothing in `items`, its memory is the queue's from now on,
+    /// and the other way around: then none is moved.
+    pub fn pop_all(&self, items: &mut VecDeque<T>, deadline: Option<Instant>) -> Popped<usize> {
+        self.wait(deadline, |portion, state| {
+            self.fetch_all(portion, state, items)
+        })
+    }
+
+    /// As [`pop_all`](Self::pop_all), without waiting.
+    pub fn try_pop_all(&self, items: &mut VecDeque<T>) -> Popped<usize> {
+        self.fetch_all(&mut self.hand.lock(), &mut self.lock(), items)
+    }
+
+    /// Tries until there is something, or nothing will come, or the deadline is there.
+    fn wait<P>(
+        &self,
+        deadline: Option<Instant>,
+        mut take: impl FnMut(&mut Portion<T>, &mut State<T>) -> Popped<P>,
+    ) -> Popped<P> {
         loop {
             let mut portion = self.hand.lock();
-            if let Some(item) = self.pop_portion(&mut portion) {
-                return Popped::Item(item);
-            }
             let mut state = self.lock();
-            match self.fetch(&mut portion, &mut state) {
+            match take(&mut portion, &mut state) {
                 Popped::Empty => {}
                 done @ (Popped::Item(_) | Popped::Ended) => return done,
             }
             drop(portion);
+            let left = deadline.map(|at| at.saturating_duration_since(clock::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Popped::Empty;
+            }
             state.consumers_waiting += 1;
-            let mut late = false;
-            state = match deadline {
+            let mut state = match left {
                 None => self
                     .filled
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(clock::now());
-                    late = left.is_zero();
-                    if late {
-                        state
-                    } else {
-                        self.filled
-                            .wait_timeout(state, left)
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .0
-                    }
+                Some(left) => {
+                    let waited = self.filled.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
             state.consumers_waiting -= 1;
-            if late {
-                return Popped::Empty;
-            }
         }
     }
 
@@ -388,18 +401,55 @@ impl<T: Item + Clone> Queue<T> {
         Some(item)
     }
 
-    /// The oldest of what is in the ring; the hand is empty, and takes all of it
-    /// unless it is wanted one by one.
+    /// The oldest. A hand that is empty takes all that is in the ring, unless that is
+    /// wanted one by one.
     fn fetch(&self, portion: &mut Portion<T>, state: &mut State<T>) -> Popped<T> {
-        state.ring.lent = (0, 0);
-        if state.lends() {
-            let octets = state.ring.lend(&mut portion.items);
-            self.hand.set_holds(portion.items.len(), octets);
+        if portion.items.is_empty() {
+            state.ring.lent = (0, 0);
+            if state.lends() {
+                let octets = state.ring.lend(&mut portion.items);
+                self.hand.set_holds(portion.items.len(), octets);
+            }
         }
         let popped = match self.hand.pop(portion) {
             Some(item) => Popped::Item(item),
             None => self.next(state),
         };
+        self.fetched(portion, &popped);
+        popped
+    }
+
+    /// What is in hand and what is in the ring.
+    fn fetch_all(
+        &self,
+        portion: &mut Portion<T>,
+        state: &mut State<T>,
+        items: &mut VecDeque<T>,
+    ) -> Popped<usize> {
+        let before = items.len();
+        move_all(&mut portion.items, items);
+        self.hand.set_holds(0, 0);
+        state.ring.lent = (0, 0);
+        if state.lends() {
+            state.ring.give(items);
+        }
+        let end = loop {
+            match self.next(state) {
+                Popped::Item(item) => items.push_back(item),
+                Popped::Empty => break Popped::Empty,
+                Popped::Ended => break Popped::Ended,
+            }
+        };
+        let popped = match items.len() - before {
+            0 => end,
+            count => Popped::Item(count),
+        };
+        self.fetched(portion, &popped);
+        popped
+    }
+
+    /// Whoever waits until all is taken is told of it.
+    fn fetched<P>(&self, portion: &Portion<T>, popped: &Popped<P>) {
         match popped {
             Popped::Item(_) => self.hand.taken(),
             Popped::Empty | Popped::Ended => self.hand.done(),
@@ -407,7 +457,6 @@ impl<T: Item + Clone> Queue<T> {
         if portion.watchers > 0 {
             self.taken.notify_all();
         }
-        popped
     }
 
     fn next(&self, state: &mut State<T>) -> Popped<T> {
@@ -459,6 +508,15 @@ impl<T: Item> State<T> {
             return false;
         }
         !self.producer_waiting && self.ring.lends()
+    }
+}
+
+/// Appends all, without moving one if there is nothing before them.
+fn move_all<T>(from: &mut VecDeque<T>, to: &mut VecDeque<T>) {
+    if to.is_empty() {
+        std::mem::swap(from, to);
+    } else {
+        to.append(from);
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Item, Pushed};
+use super::{Item, Pushed, move_all};
 use crate::config::{Overflow, QueueLimits};
 
 /// The items of a queue, oldest first, within two bounds.
 pub(super) struct Ring<T> {
-    items: VecDeque<(T, usize)>,
+    items: VecDeque<T>,
     octets: usize,
     /// Items and octets that consumers have in hand: they have no room here, but
     /// count.
@@ -81,9 +81,9 @@ impl<T: Item> Ring<T> {
         matches!(self.limits.overflow, Overflow::LatestBy(_))
     }
 
-    /// Whether at most half of each bound is used with an item of `size` octets.
+    /// As [`is_half_empty`](Self::is_half_empty), with an item of `size` octets more.
     #[inline]
-    pub(super) fn has_much_room(&self, size: usize) -> bool {
+    pub(super) fn stays_half_empty(&self, size: usize) -> bool {
         let (items, octets) = self.all();
         items < self.limits.messages / 2 && octets.saturating_add(size) <= self.limits.octets / 2
     }
@@ -94,14 +94,21 @@ impl<T: Item> Ring<T> {
     }
 
     /// Puts all items into `hand`, which is empty. Returns their octets.
-    pub(super) fn lend(&mut self, hand: &mut VecDeque<(T, usize)>) -> usize {
-        std::mem::swap(&mut self.items, hand);
-        self.lent = (hand.len(), self.octets);
-        std::mem::take(&mut self.octets)
+    pub(super) fn lend(&mut self, hand: &mut VecDeque<T>) -> usize {
+        let octets = self.octets;
+        self.give(hand);
+        self.lent = (hand.len(), octets);
+        octets
+    }
+
+    /// Puts all items behind those that are in `items`, which need not be counted.
+    pub(super) fn give(&mut self, items: &mut VecDeque<T>) {
+        move_all(&mut self.items, items);
+        self.octets = 0;
     }
 
     /// What is left of what was lent, and so many octets, comes before all else again.
-    pub(super) fn take_back(&mut self, hand: &mut VecDeque<(T, usize)>, octets: usize) {
+    pub(super) fn take_back(&mut self, hand: &mut VecDeque<T>, octets: usize) {
         hand.append(&mut self.items);
         std::mem::swap(&mut self.items, hand);
         self.octets += octets;
@@ -110,12 +117,13 @@ impl<T: Item> Ring<T> {
 
     /// Adds an item by the queue's policy. `keep`: nothing that is here may be
     /// lost, nor the item.
-    pub(super) fn push(&mut self, item: T, size: usize, keep: bool) -> Pushed<T> {
+    pub(super) fn push(&mut self, item: T, keep: bool) -> Pushed<T> {
+        let size = item.size();
         if let Overflow::LatestBy(header) = self.limits.overflow {
-            return self.replace(item, size, header, keep);
+            return self.replace(item, header, keep);
         }
         if self.fits(size) {
-            self.add(item, size);
+            self.add(item);
             return Pushed::Done;
         }
         match self.limits.overflow {
@@ -128,20 +136,21 @@ impl<T: Item> Ring<T> {
             Overflow::Fail => Pushed::Failed,
             Overflow::DropOldest | Overflow::LatestBy(_) => {
                 let dropped = self.make_room(size);
-                self.add(item, size);
+                self.add(item);
                 Pushed::Dropped(dropped)
             }
         }
     }
 
     /// The item takes the place of the one that has its key.
-    fn replace(&mut self, item: T, size: usize, header: &str, keep: bool) -> Pushed<T> {
+    fn replace(&mut self, item: T, header: &str, keep: bool) -> Pushed<T> {
+        let size = item.size();
         let key = item.key(header);
         if let Some(at) = key.as_ref().and_then(|key| self.latest.get(key)) {
             let place = usize::try_from(at - self.gone).unwrap_or(usize::MAX);
             if let Some(slot) = self.items.get_mut(place) {
-                self.octets = self.octets - slot.1 + size;
-                *slot = (item, size);
+                self.octets = self.octets - slot.size() + size;
+                *slot = item;
                 // The newer one may be larger.
                 let more = self
                     .drop_while(|ring| ring.octets > ring.limits.octets && ring.items.len() > 1);
@@ -156,7 +165,7 @@ impl<T: Item> Ring<T> {
             let place = self.gone + self.items.len() as u64;
             self.latest.insert(key, place);
         }
-        self.add(item, size);
+        self.add(item);
         match dropped {
             0 => Pushed::Done,
             dropped => Pushed::Dropped(dropped),
@@ -177,22 +186,21 @@ impl<T: Item> Ring<T> {
     }
 
     /// Adds an item for which there is room, or which must not wait for any.
-    pub(super) fn add(&mut self, mut item: T, size: usize) {
+    pub(super) fn add(&mut self, mut item: T) {
         // A small item keeps the block alive that it was read into. With few
         // of them that is cheaper than copying.
-        if !self.is_half_empty() && size < SMALL {
+        if !self.is_half_empty() && item.size() < SMALL {
             item.detach();
         }
-        self.append(item, size);
+        self.append(item);
         self.note();
     }
 
-    /// Adds an item that has [much room](Self::has_much_room), to be
-    /// [noted](Self::note) with others.
+    /// Adds an item as it is; to be [noted](Self::note), once for several.
     #[inline(always)]
-    pub(super) fn append(&mut self, item: T, size: usize) {
-        self.octets += size;
-        self.items.push_back((item, size));
+    pub(super) fn append(&mut self, item: T) {
+        self.octets += item.size();
+        self.items.push_back(item);
     }
 
     /// Keeps the most that was held.
@@ -203,8 +211,8 @@ impl<T: Item> Ring<T> {
 
     #[inline]
     pub(super) fn pop(&mut self) -> Option<T> {
-        let (item, size) = self.items.pop_front()?;
-        self.octets -= size;
+        let item = self.items.pop_front()?;
+        self.octets -= item.size();
         if let Overflow::LatestBy(header) = self.limits.overflow {
             if let Some(key) = item.key(header) {
                 if self.latest.get(&key) == Some(&self.gone) {
@@ -228,7 +236,7 @@ impl<T: Item> Ring<T> {
 
     #[cfg(feature = "spill")]
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.items.iter().map(|(item, _)| item)
+        self.items.iter()
     }
 }
 

@@ -15,24 +15,99 @@ impl Notify for Count {
     }
 }
 
+/// What the tests of the backlog put in.
 impl Item for u32 {
-    /// Numbers are of one kind if their last digits are.
-    fn key(&self, header: &str) -> Option<Box<[u8]>> {
-        assert_eq!(header, "digit");
-        (*self < 900).then(|| vec![(self % 10) as u8].into())
+    fn size(&self) -> usize {
+        10
+    }
+
+    fn key(&self, _: &str) -> Option<Box<[u8]>> {
+        None
     }
 
     fn detach(&mut self) {}
 }
 
-fn queue(messages: usize, octets: usize, overflow: Overflow) -> (Queue<u32>, Arc<Count>) {
+/// A number that counts as so many octets.
+#[derive(Clone)]
+struct Weighed {
+    number: u32,
+    size: usize,
+}
+
+impl Item for Weighed {
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Numbers are of one kind if their last digits are.
+    fn key(&self, header: &str) -> Option<Box<[u8]>> {
+        assert_eq!(header, "digit");
+        (self.number < 900).then(|| vec![(self.number % 10) as u8].into())
+    }
+
+    fn detach(&mut self) {}
+}
+
+/// A queue of numbers.
+struct Numbers(Queue<Weighed>);
+
+impl Numbers {
+    fn push(&self, number: u32, size: usize, keep: bool) -> Pushed<u32> {
+        pushed_number(self.0.push(Weighed { number, size }, keep))
+    }
+
+    fn try_pop(&self) -> Popped<u32> {
+        popped_number(self.0.try_pop())
+    }
+
+    fn pop(&self, deadline: Option<Instant>) -> Popped<u32> {
+        popped_number(self.0.pop(deadline))
+    }
+
+    /// All at once, and what came of it.
+    fn try_pop_all(&self) -> (Vec<u32>, Popped<usize>) {
+        let mut items = VecDeque::new();
+        let popped = self.0.try_pop_all(&mut items);
+        (items.iter().map(|one| one.number).collect(), popped)
+    }
+}
+
+impl std::ops::Deref for Numbers {
+    type Target = Queue<Weighed>;
+
+    fn deref(&self) -> &Queue<Weighed> {
+        &self.0
+    }
+}
+
+fn popped_number(popped: Popped<Weighed>) -> Popped<u32> {
+    match popped {
+        Popped::Item(one) => Popped::Item(one.number),
+        Popped::Empty => Popped::Empty,
+        Popped::Ended => Popped::Ended,
+    }
+}
+
+fn pushed_number(pushed: Pushed<Weighed>) -> Pushed<u32> {
+    match pushed {
+        Pushed::Done => Pushed::Done,
+        Pushed::Dropped(dropped) => Pushed::Dropped(dropped),
+        Pushed::Full(one) => Pushed::Full(one.number),
+        Pushed::Failed => Pushed::Failed,
+        Pushed::Ended => Pushed::Ended,
+    }
+}
+
+fn queue(messages: usize, octets: usize, overflow: Overflow) -> (Numbers, Arc<Count>) {
     let count = Arc::new(Count::default());
     let limits = QueueLimits {
         messages,
         octets,
         overflow,
     };
-    (Queue::new(limits, Arc::<Count>::clone(&count)), count)
+    let queue = Queue::new(limits, Arc::<Count>::clone(&count));
+    (Numbers(queue), count)
 }
 
 #[test]
@@ -90,7 +165,7 @@ fn waiting_ends_at_the_deadline_and_at_the_next_item() {
     });
 }
 
-fn taken(q: &Queue<u32>) -> Vec<u32> {
+fn taken(q: &Numbers) -> Vec<u32> {
     std::iter::from_fn(|| match q.try_pop() {
         Popped::Item(n) => Some(n),
         Popped::Empty | Popped::Ended => None,
@@ -189,6 +264,143 @@ fn latest_by_agrees_with_a_slow_model_over_many_random_runs() {
 }
 
 #[test]
+fn all_that_is_there_is_taken_at_once_behind_what_was_taken_before() {
+    for overflow in EVERY {
+        let (q, _) = queue(4, 1000, overflow);
+        let mut items = VecDeque::new();
+        assert_eq!(q.0.try_pop_all(&mut items), Popped::Empty);
+        let soon = clock::after(Duration::from_millis(5));
+        assert_eq!(q.pop_all(&mut items, Some(soon)), Popped::Empty);
+        for (first, count) in [(0, 4), (4, 1), (5, 3)] {
+            for n in first..first + count {
+                assert!(matches!(q.push(n, 1, false), Pushed::Done), "{overflow:?}");
+            }
+            let popped = q.0.try_pop_all(&mut items);
+            assert_eq!(popped, Popped::Item(count as usize), "{overflow:?}");
+            let depth = q.depth();
+            assert_eq!((depth.messages, depth.octets), (0, 0), "{overflow:?}");
+        }
+        q.push(8, 1, false);
+        q.end();
+        assert_eq!(q.pop_all(&mut items, None), Popped::Item(1));
+        assert_eq!(q.pop_all(&mut items, None), Popped::Ended);
+        assert!(items.iter().map(|one| one.number).eq(0..9), "{overflow:?}");
+    }
+}
+
+#[test]
+fn whoever_takes_all_takes_what_is_in_hand_first() {
+    let (q, _) = in_hand(Overflow::Pause);
+    assert!(matches!(q.push(4, 10, false), Pushed::Done));
+    assert_eq!(q.try_pop_all(), (vec![1, 2, 3, 4], Popped::Item(4)));
+    assert_eq!((q.hand.holds(), q.len()), ((0, 0), 0));
+    for n in 5..9 {
+        assert!(matches!(q.push(n, 10, false), Pushed::Done), "all is room");
+    }
+    assert_eq!(q.try_pop(), Popped::Item(5));
+}
+
+#[test]
+fn whoever_takes_all_wakes_a_producer_once() {
+    let (q, count) = in_hand(Overflow::Pause);
+    assert!(matches!(q.push(4, 10, false), Pushed::Done));
+    assert!(matches!(q.push(5, 10, false), Pushed::Full(5)));
+    assert_eq!(q.try_pop_all().0, [1, 2, 3, 4]);
+    assert_eq!(count.0.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn whoever_waits_for_all_is_woken_by_the_first() {
+    let (q, _) = queue(3, 10, Overflow::Pause);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let mut items = VecDeque::new();
+            q.pop_all(&mut items, Some(clock::after(Duration::from_secs(30))))
+        });
+        q.push(7, 1, false);
+        assert_eq!(waiting.join().unwrap(), Popped::Item(1));
+    });
+}
+
+#[test]
+fn taking_all_and_one_by_one_agrees_with_a_slow_model_over_many_random_runs() {
+    let mut random = 9_u64;
+    let mut next = move |below: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % below
+    };
+    for run in 0..500 {
+        let bound = 1 + next(9) as usize;
+        let overflow = EVERY[next(4) as usize];
+        let (q, _) = queue(bound, 20, overflow);
+        let (mut model, mut taken): (Vec<u32>, _) = (Vec::new(), VecDeque::new());
+        let octets = |model: &[u32]| model.iter().map(|n| n % 7).sum::<u32>();
+        for n in 0..200 {
+            match next(5) {
+                0 => {
+                    let front = (!model.is_empty()).then(|| model.remove(0));
+                    let popped = front.map_or(Popped::Empty, Popped::Item);
+                    assert_eq!(q.try_pop(), popped, "{overflow:?} {run}");
+                }
+                1 => {
+                    if next(3) == 0 {
+                        taken.clear();
+                    }
+                    let before = taken.len();
+                    let popped = match model.len() {
+                        0 => Popped::Empty,
+                        count => Popped::Item(count),
+                    };
+                    assert_eq!(q.0.try_pop_all(&mut taken), popped, "{overflow:?} {run}");
+                    let new = taken.iter().skip(before).map(|one| one.number);
+                    assert!(new.eq(model.drain(..)), "{overflow:?} {run}");
+                }
+                _ => {
+                    let last = q.push(n, (n % 7) as usize, false);
+                    let fits = |model: &[u32]| {
+                        model.is_empty() || model.len() < bound && octets(model) + n % 7 <= 20
+                    };
+                    let place = model.iter().position(|m| m % 10 == n % 10);
+                    let is_latest = matches!(overflow, Overflow::LatestBy(_));
+                    if let Some(place) = place.filter(|_| is_latest) {
+                        model[place] = n;
+                        while octets(&model) > 20 && model.len() > 1 {
+                            model.remove(0);
+                        }
+                        continue;
+                    }
+                    while (is_latest || overflow == Overflow::DropOldest) && !fits(&model) {
+                        model.remove(0);
+                    }
+                    let refused = match last {
+                        Pushed::Full(_) => overflow == Overflow::Pause,
+                        Pushed::Dropped(1) => overflow == Overflow::DropNewest,
+                        Pushed::Dropped(_) | Pushed::Done | Pushed::Failed | Pushed::Ended => false,
+                    };
+                    assert_eq!(refused, !fits(&model), "{overflow:?} {run}");
+                    if !refused {
+                        model.push(n);
+                    }
+                }
+            }
+            let depth = q.depth();
+            let known = (depth.messages, depth.octets as u32);
+            assert_eq!(known, (model.len(), octets(&model)), "{overflow:?} {run}");
+        }
+    }
+}
+
+/// Those that end with what does not fit are for others.
+const EVERY: [Overflow; 4] = [
+    Overflow::Pause,
+    Overflow::DropOldest,
+    Overflow::DropNewest,
+    Overflow::LatestBy("digit"),
+];
+
+#[test]
 fn what_must_be_kept_is_not_dropped_by_any_policy() {
     for overflow in [
         Overflow::DropOldest,
@@ -232,7 +444,7 @@ fn depths_and_high_water_marks_are_told() {
 }
 
 /// Taken by one consumer at once, three of four are in hand.
-fn in_hand(overflow: Overflow) -> (Queue<u32>, Arc<Count>) {
+fn in_hand(overflow: Overflow) -> (Numbers, Arc<Count>) {
     let (q, count) = queue(4, 100, overflow);
     for n in 0..4 {
         assert!(matches!(q.push(n, 10, false), Pushed::Done));
@@ -316,12 +528,30 @@ fn what_is_in_hand_goes_with_the_rest() {
 fn whoever_waits_until_all_is_taken_is_told_of_the_last_in_hand() {
     let (q, _) = in_hand(Overflow::Pause);
     let soon = || clock::after(Duration::from_millis(5));
+    let long = || clock::after(Duration::from_secs(30));
     assert_eq!(q.wait_taken(true, soon()), 3);
     std::thread::scope(|scope| {
-        let long = clock::after(Duration::from_secs(30));
         let consumer = scope.spawn(|| taken(&q));
-        assert_eq!(q.wait_taken(true, long), 0);
+        assert_eq!(q.wait_taken(true, long()), 0);
         assert_eq!(consumer.join().unwrap(), [1, 2, 3]);
+    });
+    // All at once, its taker may be at work until he asks for more.
+    q.push(8, 1, false);
+    std::thread::scope(|scope| {
+        let (more, asks) = std::sync::mpsc::channel::<()>();
+        let q = &q;
+        let consumer = scope.spawn(move || {
+            assert_eq!(q.try_pop_all().0, [8]);
+            asks.recv().unwrap();
+            assert_eq!(q.try_pop_all().1, Popped::Empty);
+            asks.recv().ok();
+        });
+        assert_eq!(q.wait_taken(false, long()), 0);
+        assert_eq!(q.wait_taken(true, soon()), 1);
+        more.send(()).unwrap();
+        assert_eq!(q.wait_taken(true, long()), 0);
+        drop(more);
+        consumer.join().unwrap();
     });
     q.push(9, 1, false);
     std::thread::scope(|scope| {
@@ -355,17 +585,27 @@ fn several_consumers_get_all_in_order_whatever_the_policy() {
     for overflow in [Overflow::Pause, Overflow::DropOldest, Overflow::DropNewest] {
         let (q, _) = queue(64, 1_000, overflow);
         let (taken, dropped) = std::thread::scope(|scope| {
-            let consumers: Vec<_> = (0..3)
-                .map(|_| {
-                    scope.spawn(|| {
-                        let mut mine = Vec::new();
-                        while let Popped::Item(n) = q.pop(None) {
-                            mine.push(n);
-                        }
-                        mine
-                    })
-                })
-                .collect();
+            let one_by_one = || {
+                let mut mine = Vec::new();
+                while let Popped::Item(n) = q.pop(None) {
+                    mine.push(n);
+                }
+                mine
+            };
+            let all_at_once = || {
+                let (mut mine, mut all) = (Vec::new(), VecDeque::new());
+                while let Popped::Item(count) = q.pop_all(&mut all, None) {
+                    assert_eq!(all.len(), count);
+                    mine.extend(all.drain(..).map(|one| one.number));
+                }
+                mine
+            };
+            let consumers = [
+                scope.spawn(one_by_one),
+                scope.spawn(one_by_one),
+                scope.spawn(all_at_once),
+                scope.spawn(all_at_once),
+            ];
             let mut dropped = 0;
             let mut rest = 0..EACH;
             let mut held = None;
@@ -373,12 +613,14 @@ fn several_consumers_get_all_in_order_whatever_the_policy() {
                 let mut run = 0;
                 let mut next = || {
                     run += 1;
-                    (run <= 50).then(|| held.take().or_else(|| rest.next()))?
+                    let number = (run <= 50).then(|| held.take().or_else(|| rest.next()))??;
+                    let size = (number % 7) as usize;
+                    Some(Weighed { number, size })
                 };
-                let (more, last) = q.push_all(&mut next, |n| (n % 7) as usize, false);
+                let (more, last) = q.push_all(&mut next, false);
                 dropped += more;
-                if let Pushed::Full(n) = last {
-                    held = Some(n);
+                if let Pushed::Full(one) = last {
+                    held = Some(one.number);
                     std::thread::yield_now();
                 }
             }

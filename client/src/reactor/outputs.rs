@@ -141,7 +141,7 @@ impl Reactor {
     pub(super) fn tell(&mut self, event: Event) {
         let last = matches!(event, Event::Closed { .. });
         log::info!("{event:?}");
-        self.events.push(event, 0, false);
+        self.events.push(event, false);
         if last {
             self.end();
         }

@@ -55,6 +55,7 @@ impl Reactor {
             }
         }
         self.more = true;
+        self.reads_on = true;
         self.hear(now, false);
     }
 

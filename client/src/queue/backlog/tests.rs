@@ -166,12 +166,20 @@ fn what_spills_comes_back_in_order_and_nothing_is_lost_whatever_the_disk_does_wh
         let (mut pushed, mut taken) = (0, 0);
         let mut parked = false;
         for _ in 0..600 {
-            match next(12) {
+            match next(13) {
+                12 => {
+                    let mut all = VecDeque::new();
+                    rig.queue.try_pop_all(&mut all);
+                    for n in all {
+                        assert_eq!(n, taken, "seed {seed}");
+                        taken += 1;
+                    }
+                }
                 0..=4 => {
                     // A producer that was refused waits to be told.
                     parked &= !rig.producer.take();
                     if !parked {
-                        match rig.queue.push(pushed, SIZE, false) {
+                        match rig.queue.push(pushed, false) {
                             Pushed::Done => pushed += 1,
                             Pushed::Full(_) => parked = true,
                             Pushed::Dropped(_) | Pushed::Failed | Pushed::Ended => {
@@ -244,7 +252,7 @@ fn what_was_on_disk_and_not_taken_survives_a_kill_and_little_comes_twice() {
         for _ in 0..next(500) {
             match next(3) {
                 0 => {
-                    if matches!(rig.queue.push(pushed, SIZE, false), Pushed::Done) {
+                    if matches!(rig.queue.push(pushed, false), Pushed::Done) {
                         pushed += 1;
                     }
                 }
@@ -289,15 +297,15 @@ fn what_is_written_at_once_is_on_disk_though_it_would_fit_in_memory() {
         Left::default(),
     );
     for n in 0..3 {
-        rig.queue.push(n, SIZE, false);
+        rig.queue.push(n, false);
     }
     assert!(!rig.spiller.take(), "there is room in memory");
     rig.queue.save();
-    rig.queue.push(3, SIZE, true);
+    rig.queue.push(3, true);
     assert!(rig.spiller.take());
     disk.run(&rig.queue);
     assert_eq!(disk.items.len(), 4);
-    rig.queue.push(4, SIZE, true);
+    rig.queue.push(4, true);
     assert!(rig.spiller.take());
     assert_eq!(rig.queue.work().write.len(), 1, "nothing is written twice");
     assert_eq!(rest(&rig, &mut disk), [0, 1, 2, 3, 4]);
@@ -313,7 +321,7 @@ fn overflown(overflow: Overflow, refuses: bool) -> (Rig, u64, Vec<u32>, Disk) {
     let rig = rig(limits(8), disk_limits(10, overflow), Left::default());
     let mut dropped = 0;
     for n in 0..100 {
-        match rig.queue.push(n, SIZE, false) {
+        match rig.queue.push(n, false) {
             Pushed::Dropped(more) => dropped += more,
             Pushed::Done => {}
             Pushed::Failed | Pushed::Full(_) | Pushed::Ended => break,
@@ -363,11 +371,11 @@ fn what_must_be_kept_waits_though_the_policy_would_drop_it() {
         let mut disk = Disk::default();
         let rig = rig(limits(2), disk_limits(1, overflow), Left::default());
         let mut n = 0;
-        while matches!(rig.queue.push(n, SIZE, true), Pushed::Done) {
+        while matches!(rig.queue.push(n, true), Pushed::Done) {
             disk.run(&rig.queue);
             n += 1;
         }
-        assert!(matches!(rig.queue.push(n, SIZE, true), Pushed::Full(_)));
+        assert!(matches!(rig.queue.push(n, true), Pushed::Full(_)));
         assert!(rest(&rig, &mut disk).iter().copied().eq(0..n));
         assert!(rig.producer.take());
     }
@@ -383,7 +391,7 @@ fn a_spool_that_lacks_what_it_was_said_to_hold_is_no_wait_for_ever() {
         octets: 60,
     };
     let rig = rig(limits(8), disk_limits(10, Overflow::Pause), left);
-    rig.queue.push(7, SIZE, false);
+    rig.queue.push(7, false);
     assert_eq!(rest(&rig, &mut disk), [7]);
     assert_eq!(rig.queue.depth().spilled_messages, 0);
 }
@@ -393,7 +401,7 @@ fn what_comes_once_nobody_takes_anything_is_dropped_if_it_were_to_be_kept() {
     for (parting, dropped) in [(Parting::Keep, true), (Parting::Discard, false)] {
         let rig = rig(limits(4), disk_limits(20, Overflow::Pause), Left::default());
         rig.queue.part(parting);
-        match rig.queue.push(0, SIZE, false) {
+        match rig.queue.push(0, false) {
             Pushed::Dropped(1) => assert!(dropped, "{parting:?}"),
             Pushed::Ended => assert!(!dropped, "{parting:?}"),
             Pushed::Done | Pushed::Dropped(_) | Pushed::Full(_) | Pushed::Failed => {
@@ -408,7 +416,7 @@ fn discarding_leaves_nothing() {
     let mut disk = Disk::default();
     let rig = rig(limits(2), disk_limits(10, Overflow::Pause), Left::default());
     for n in 0..3 {
-        rig.queue.push(n, SIZE, false);
+        rig.queue.push(n, false);
     }
     disk.run(&rig.queue);
     assert!(!disk.items.is_empty());
@@ -416,7 +424,7 @@ fn discarding_leaves_nothing() {
     assert!(rig.spiller.take());
     disk.run(&rig.queue);
     assert!(disk.items.is_empty());
-    assert!(matches!(rig.queue.push(4, SIZE, false), Pushed::Ended));
+    assert!(matches!(rig.queue.push(4, false), Pushed::Ended));
 }
 
 #[test]
@@ -429,13 +437,19 @@ fn many_threads_take_everything_once() {
     );
     let all = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..3 {
+        for _ in 0..2 {
             scope.spawn(|| {
                 while let Popped::Item(n) = rig.queue.pop(None) {
                     all.lock().unwrap().push(n);
                 }
             });
         }
+        scope.spawn(|| {
+            let mut mine = VecDeque::new();
+            while let Popped::Item(_) = rig.queue.pop_all(&mut mine, None) {
+                all.lock().unwrap().extend(mine.drain(..));
+            }
+        });
         scope.spawn(|| {
             while all.lock().unwrap().len() < 2000 {
                 if rig.spiller.take() {
@@ -447,7 +461,7 @@ fn many_threads_take_everything_once() {
         });
         let mut n = 0;
         while n < 2000 {
-            match rig.queue.push(n, SIZE, false) {
+            match rig.queue.push(n, false) {
                 Pushed::Done => n += 1,
                 Pushed::Full(_) => std::thread::yield_now(),
                 Pushed::Dropped(_) | Pushed::Failed | Pushed::Ended => panic!("it is kept"),

@@ -90,7 +90,7 @@ impl<T: Item + Clone> Queue<T> {
         for (number, item, size) in outcome.loaded {
             backlog.left_disk(1, size as u64);
             backlog.held.push_back((number, true));
-            state.ring.add(item, size);
+            state.ring.add(item);
         }
         let ring = work.write.len() - work.fresh;
         for (number, _) in &work.write[..ring] {

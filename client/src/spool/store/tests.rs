@@ -65,8 +65,7 @@ fn turn(store: &Store, id: &str, queue: &Queue<Message>) -> Result<u64, SpoolErr
 }
 
 fn push(queue: &Queue<Message>, message: Message) -> bool {
-    let size = message.frame().len();
-    match queue.push(message, size, false) {
+    match queue.push(message, false) {
         Pushed::Done => true,
         Pushed::Full(_) => false,
         Pushed::Dropped(_) | Pushed::Failed | Pushed::Ended => panic!("neither dropped nor ended"),
