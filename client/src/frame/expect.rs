@@ -56,7 +56,7 @@ impl Expected {
         limits: &DecodeLimits,
     ) -> Option<(usize, &Layout)> {
         let first = self.heads[0].as_ref()?;
-        let length = match first.meet(octets, limits) {
+        let length = match first.frame_length(octets, limits) {
             Some(length) => length,
             None => self.meet_other(octets, limits)?,
         };
@@ -66,7 +66,7 @@ impl Expected {
 
     #[cold]
     fn meet_other(&mut self, octets: &[u8], limits: &DecodeLimits) -> Option<usize> {
-        let length = self.heads[1].as_ref()?.meet(octets, limits)?;
+        let length = self.heads[1].as_ref()?.frame_length(octets, limits)?;
         self.heads.swap(0, 1);
         Some(length)
     }
@@ -112,9 +112,9 @@ impl Head {
         }
     }
 
-    /// The length of a whole frame with such a head.
+    /// The length of the frame that `octets` begin with, if it is whole and has such a head.
     #[inline]
-    fn meet(&self, octets: &[u8], limits: &DecodeLimits) -> Option<usize> {
+    fn frame_length(&self, octets: &[u8], limits: &DecodeLimits) -> Option<usize> {
         let (head, rest) = octets.split_at_checked(self.length)?;
         if !self.is_like(head) {
             return None;
