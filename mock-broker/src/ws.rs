@@ -245,14 +245,16 @@ impl Reader {
             _ => return Err(breach("unknown opcode")),
         }
         let joined = self.joined.as_ref().map_or(0, |(_, whole)| whole.len());
+        let too_large = WsError {
+            code: 1009,
+            why: "message too large",
+        };
         if length > (self.max_message.saturating_sub(joined)) as u64 {
-            return Err(WsError {
-                code: 1009,
-                why: "message too large",
-            });
+            return Err(too_large);
         }
-        let body = head + if self.of_client { 0 } else { 4 };
-        let end = body + length as usize;
+        let body: usize = head + if self.of_client { 0 } else { 4 };
+        // There may be no limit.
+        let end = body.checked_add(length as usize).ok_or(too_large)?;
         if input.len() < end {
             return Ok(None);
         }
@@ -323,6 +325,20 @@ mod tests {
             events.push(event);
         }
         Ok(events)
+    }
+
+    #[test]
+    fn a_length_beyond_all_memory_is_refused_though_there_is_no_limit() {
+        for of_client in [false, true] {
+            let mut reader = Reader::new(usize::MAX);
+            reader.of_client = of_client;
+            let mask = if of_client { 0 } else { 0x80 };
+            let mut octets = vec![0x82, 127 | mask];
+            octets.extend([0xff; 8]);
+            octets.extend([0; 32]);
+            reader.feed(&octets);
+            assert_eq!(reader.next().expect_err("too large").code, 1009);
+        }
     }
 
     #[test]

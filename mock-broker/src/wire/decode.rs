@@ -377,7 +377,8 @@ impl Decoder {
         };
         let end = match *length {
             Some(length) => {
-                let end = self.start + length;
+                // There may be no limit; what is beyond all memory never comes.
+                let end = self.start.saturating_add(length);
                 match self.buffer.get(end) {
                     None => return Ok(None),
                     Some(0) => end,
