@@ -209,6 +209,11 @@ impl Ws {
 }
 
 impl Wire {
+    /// Whether all that was made has left.
+    fn is_flushed(&self) -> bool {
+        self.out.is_empty() && self.stream.is_flushed()
+    }
+
     /// Writes until nothing waits or the socket is full.
     fn push(&mut self) -> io::Result<()> {
         while !self.out.is_empty() {

@@ -87,7 +87,7 @@ impl Ws {
                 .as_ref()
                 .map_or_else(String::new, |frame| frame.reason.to_string()),
         };
-        if answers && self.wire.out.is_empty() {
+        if answers && self.wire.is_flushed() {
             return Err(told);
         }
         // No data after a Close (RFC 6455 §5.5.1).

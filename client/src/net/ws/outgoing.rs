@@ -89,8 +89,7 @@ impl Ws {
 
     pub(in crate::net) fn is_flushed(&self) -> bool {
         self.queue.is_empty()
-            && self.wire.out.is_empty()
-            && self.wire.stream.is_flushed()
+            && self.wire.is_flushed()
             && !matches!(self.closing, Closing::Queued(_) | Closing::Answering { .. })
     }
 
