@@ -178,9 +178,9 @@ impl Client {
     ///
     /// To take those of a storm together costs less than to [`recv`](Self::recv) each
     /// of them, and least if the last ones were taken out of `messages` before: its
-    /// memory is the inbox's then, and the other way around. What has been taken is
-    /// the caller's; it counts for no bound any more, and there may be as much of it
-    /// as [`Limits::queue`](crate::config::Limits) lets in.
+    /// memory is the inbox's then, unless that has no use for so much, and the other way
+    /// around. What has been taken is the caller's; it counts for no bound any more, and
+    /// there may be as much of it as [`Limits::queue`](crate::config::Limits) lets in.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), hobnail::Error> {

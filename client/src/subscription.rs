@@ -129,9 +129,9 @@ impl Subscription {
     ///
     /// To take those of a storm together costs less than to [`recv`](Self::recv) each
     /// of them, and least if the last ones were taken out of `messages` before: its
-    /// memory is the queue's then, and the other way around. What has been taken is
-    /// the caller's; it counts for no bound any more, other readers do not get it, and
-    /// there may be as much of it as the queue holds.
+    /// memory is the queue's then, unless that has no use for so much, and the other way
+    /// around. What has been taken is the caller's; it counts for no bound any more, other
+    /// readers do not get it, and there may be as much of it as the queue holds.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), hobnail::Error> {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Item, Pushed, move_all};
+use super::{Item, Pushed, taking::move_all};
 use crate::config::{Overflow, QueueLimits};
 
 /// The items of a queue, oldest first, within two bounds.
@@ -103,8 +103,14 @@ impl<T: Item> Ring<T> {
 
     /// Puts all items behind those that are in `items`, which need not be counted.
     pub(super) fn give(&mut self, items: &mut VecDeque<T>) {
-        move_all(&mut self.items, items);
+        let most = self.most_memory();
+        move_all(&mut self.items, items, most);
         self.octets = 0;
+    }
+
+    /// For so many items there may be memory, which grows by doubling.
+    pub(super) fn most_memory(&self) -> usize {
+        self.limits.messages.saturating_mul(2)
     }
 
     /// What is left of what was lent, and so many octets, comes before all else again.

@@ -1,4 +1,5 @@
 use std::{
+    collections::VecDeque,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -286,6 +287,33 @@ fn all_that_is_there_is_taken_at_once_behind_what_was_taken_before() {
         assert_eq!(q.pop_all(&mut items, None), Popped::Ended);
         assert!(items.iter().map(|one| one.number).eq(0..9), "{overflow:?}");
     }
+}
+
+#[test]
+fn memory_is_exchanged_unless_that_is_of_no_use_to_the_queue() {
+    let push = |q: &Numbers| {
+        for n in 0..4 {
+            assert!(matches!(q.push(n, 1, false), Pushed::Done));
+        }
+    };
+    for overflow in EVERY {
+        let (q, _) = queue(4, 1000, overflow);
+        // Nothing is there, or so much memory is never needed.
+        let mut large = VecDeque::with_capacity(1_000);
+        assert_eq!(q.0.try_pop_all(&mut large), Popped::Empty);
+        assert!(large.capacity() >= 1_000, "{overflow:?}");
+        push(&q);
+        assert_eq!(q.0.try_pop_all(&mut large), Popped::Item(4));
+        assert!(large.capacity() >= 1_000, "{overflow:?}");
+        push(&q);
+        assert_eq!(q.0.try_pop_all(&mut large), Popped::Item(4));
+        assert_eq!(large.len(), 8);
+    }
+    let (q, _) = queue(4, 1000, Overflow::Pause);
+    let mut used = VecDeque::with_capacity(6);
+    push(&q);
+    assert_eq!(q.0.try_pop_all(&mut used), Popped::Item(4));
+    assert!(used.capacity() < 6, "the queue's own");
 }
 
 #[test]
