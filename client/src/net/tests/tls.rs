@@ -1,24 +1,22 @@
 //! TLS, with certificates of our own making.
 
+mod stalled;
+
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     thread::JoinHandle,
-    time::{Duration, Instant},
 };
 
 use native_tls::{Identity, TlsAcceptor};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tungstenite::{Message, WebSocket, protocol::Role};
 
-use super::support::{
-    Driver, LIMIT, accepting, config, numbered, read_head, read_numbered, read_to_end, serve,
-    trusting,
-};
+use super::support::{Driver, accepting, config, read_head, read_to_end, serve, trusting};
 use crate::{
     config::{Config, Proxy, Secret, TlsOptions},
     error::{LinkError, Misuse, Stage},
-    net::{LinkEvent, Tls},
+    net::Tls,
 };
 
 /// A private certificate authority.
@@ -321,71 +319,6 @@ fn records_may_come_in_any_pieces() {
         assert!(matches!(&e, LinkError::Lost(_)), "{e}");
         server.join().unwrap();
     }
-}
-
-#[test]
-fn a_peer_that_does_not_read_stops_us_and_loses_nothing() {
-    let authority = Authority::new();
-    let (cert, key) = authority.issue("127.0.0.1");
-    let identity = Identity::from_pkcs8(cert.as_bytes(), key.as_bytes()).unwrap();
-    let acceptor = TlsAcceptor::new(identity).unwrap();
-    let (go, told) = std::sync::mpsc::channel();
-    let (address, server) = serve(move |s| {
-        let mut s = acceptor.accept(s).unwrap();
-        let request = read_head(&mut s);
-        s.write_all(accepting(&request, "").as_bytes()).unwrap();
-        let mut ws = WebSocket::from_raw_socket(s, Role::Server, None);
-        read_numbered(&mut ws, told.recv_timeout(LIMIT).unwrap());
-    });
-    let mut driver = Driver::new(trusting(&format!("wss://{address}/"), &authority.root));
-    driver.expect_up();
-    let sent = driver.send_numbered_until_stopped();
-    driver.link.send(numbered(sent)).unwrap();
-    go.send(sent + 1).unwrap();
-    driver.drain();
-    server.join().unwrap();
-}
-
-#[test]
-fn our_close_leaves_although_the_peers_came_before_there_was_room() {
-    let authority = Authority::new();
-    let (cert, key) = authority.issue("127.0.0.1");
-    let identity = Identity::from_pkcs8(cert.as_bytes(), key.as_bytes()).unwrap();
-    let acceptor = TlsAcceptor::new(identity).unwrap();
-    let (closed, seen) = std::sync::mpsc::channel();
-    let (go, told) = std::sync::mpsc::channel();
-    let (address, server) = serve(move |s| {
-        let mut s = acceptor.accept(s).unwrap();
-        let request = read_head(&mut s);
-        s.write_all(accepting(&request, "").as_bytes()).unwrap();
-        let mut ws = WebSocket::from_raw_socket(s, Role::Server, None);
-        ws.close(None).unwrap();
-        closed.send(()).unwrap();
-        read_numbered(&mut ws, told.recv_timeout(LIMIT).unwrap());
-        assert!(ws.read().unwrap().is_close());
-    });
-    let mut driver = Driver::new(trusting(&format!("wss://{address}/"), &authority.root));
-    driver.expect_up();
-    seen.recv_timeout(LIMIT).unwrap();
-    let sent = driver.send_numbered_until_stopped();
-    // Its time does not run out here.
-    let now = Instant::now();
-    driver.link.close(now, 1000, "");
-    assert!(
-        matches!(driver.look(now), LinkEvent::Idle),
-        "it has not left"
-    );
-    go.send(sent).unwrap();
-    let end = loop {
-        driver.wait(Duration::from_millis(100));
-        match driver.look(now) {
-            LinkEvent::Idle => assert!(now.elapsed() < LIMIT, "nothing leaves"),
-            LinkEvent::Down(end) => break end,
-            other => panic!("{other:?}"),
-        }
-    };
-    assert!(matches!(end, LinkError::Closed { code: 1005, .. }), "{end}");
-    server.join().unwrap();
 }
 
 #[test]
