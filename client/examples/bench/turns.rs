@@ -2,6 +2,7 @@
 //! meanwhile it does to all of them alike.
 
 use std::{
+    error::Error,
     io::{BufRead, BufReader, Lines, Write},
     process::{Child, ChildStdout, Stdio},
 };
@@ -36,7 +37,7 @@ pub(crate) fn run(jobs: &[Job], count: usize, source: &Source) -> Result<Vec<(Jo
             if says == NEXT {
                 players.push(player);
             } else {
-                player.child.wait()?;
+                player.end()?;
                 done.push((player.job, plan::took(&says)?));
             }
         }
@@ -56,13 +57,33 @@ impl Player {
     }
 
     fn says(&mut self) -> Result<String> {
-        let (who, what, ..) = self.job;
         let line = self.says.next().transpose()?;
-        line.ok_or_else(|| format!("{who} {what} failed").into())
+        line.ok_or_else(|| self.failed())
     }
 
     fn go_on(&mut self) -> Result<()> {
         let input = self.child.stdin.as_mut().ok_or("a job has no input")?;
-        Ok(input.write_all(b"\n")?)
+        let went = input.write_all(b"\n");
+        went.map_err(|_| self.failed())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        match self.child.wait()?.success() {
+            true => Ok(()),
+            false => Err(self.failed()),
+        }
+    }
+
+    fn failed(&self) -> Box<dyn Error> {
+        let (who, what, size, _) = self.job;
+        format!("{who} {what} of {size} octets failed").into()
+    }
+}
+
+/// If one fails, the others do not go on without their turns.
+impl Drop for Player {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
