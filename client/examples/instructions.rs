@@ -42,11 +42,16 @@ struct Job {
 
 /// About a seventh more than when it was last written down: compilers differ, and so do
 /// the processors' ways to search and copy.
-const JOBS: [Job; 4] = [
+const JOBS: [Job; 5] = [
     Job {
         name: "decode",
         most: 880,
         run: decode,
+    },
+    Job {
+        name: "decode, few heads alike",
+        most: 2_080,
+        run: decode_unlike,
     },
     Job {
         name: "receive",
@@ -122,7 +127,17 @@ fn messages() -> Vec<Bytes> {
 
 /// Octets of a WebSocket message become a frame.
 fn decode(count: usize) {
-    let messages = messages();
+    decode_all(&messages(), count);
+}
+
+/// The same, but each head has another length than those before it.
+fn decode_unlike(count: usize) {
+    let number = |nth: usize| 10_usize.pow(9 + nth as u32 % 7);
+    let unlike = (0..RUN).map(|nth| message(number(nth), BODY, Length::Said).into());
+    decode_all(&unlike.collect::<Vec<_>>(), count);
+}
+
+fn decode_all(messages: &[Bytes], count: usize) {
     let mut decoder = Decoder::new(DecodeLimits::default());
     for nth in 0..count {
         decoder.push(text(messages[nth % RUN].clone()));
