@@ -10,7 +10,7 @@ use std::{
 
 use mio::{Interest, Registry, Token, net::TcpStream};
 
-use super::stream::{Readiness, Socket};
+use super::socket::{Readiness, Socket};
 use crate::error::{LinkError, Stage};
 
 /// No address gets less than this, unless the whole stage has less left.

@@ -12,6 +12,7 @@ mod link;
 mod outbuf;
 mod refusal;
 mod resolve;
+mod socket;
 mod stream;
 mod tls;
 mod upgrade;
@@ -22,6 +23,6 @@ mod tests;
 
 pub(crate) use link::{Link, LinkEvent, Upgraded};
 pub(crate) use resolve::resolve_blocking;
-pub(crate) use stream::Readiness;
+pub(crate) use socket::Readiness;
 pub(crate) use tls::Tls;
 pub(crate) use upgrade::check_headers;

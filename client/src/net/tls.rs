@@ -11,7 +11,7 @@ use native_tls::{
     TlsConnectorBuilder, TlsStream,
 };
 
-use super::stream::Socket;
+use super::socket::Socket;
 use crate::{
     config::TlsOptions,
     error::{LinkError, Misuse, Stage},

@@ -26,7 +26,8 @@ use super::{
     frames::Frames,
     incoming::{Incoming, Said},
     outbuf::Outbuf,
-    stream::{Readiness, Stream},
+    socket::Readiness,
+    stream::Stream,
 };
 use crate::{config::Config, dialect::MessageKind, error::LinkError, frame::Piece};
 
