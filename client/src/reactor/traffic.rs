@@ -119,6 +119,7 @@ impl Reactor {
             self.more = true;
             return false;
         }
-        link.wants_frame()
+        // TLS may have to read before it writes on, though the socket takes more.
+        link.is_flushed() && link.wants_frame()
     }
 }
