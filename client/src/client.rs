@@ -202,8 +202,9 @@ impl Client {
     /// As [`recv`](Self::recv).
     pub fn recv_many(&mut self, messages: &mut VecDeque<Message>) -> Result<usize, Error> {
         loop {
-            if let Some(count) = self.recv_many_until(None, messages)? {
-                return Ok(count);
+            match self.recv_many_until(None, messages)? {
+                0 => {}
+                count => return Ok(count),
             }
         }
     }
@@ -217,9 +218,7 @@ impl Client {
         messages: &mut VecDeque<Message>,
         timeout: Duration,
     ) -> Result<usize, Error> {
-        let deadline = clock::after(timeout);
-        let count = self.recv_many_until(Some(deadline), messages)?;
-        Ok(count.unwrap_or(0))
+        self.recv_many_until(Some(clock::after(timeout)), messages)
     }
 
     /// As [`recv_many`](Self::recv_many), of what is there after one turn that does
@@ -228,9 +227,8 @@ impl Client {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn try_recv_many(&mut self, messages: &mut VecDeque<Message>) -> Result<usize, Error> {
-        self.unclocked.0 = 0;
         let count = self.try_take(|inbox| inbox.try_pop_all(messages))?;
-        Ok(count.unwrap_or(0))
+        Ok(self.took(count))
     }
 
     /// The oldest event that has not been taken. At most 1,024 wait; older ones
@@ -372,14 +370,21 @@ impl Client {
         }
     }
 
-    /// Whoever takes many may have looked at those before for long.
     fn recv_many_until(
         &mut self,
         deadline: Option<Instant>,
         messages: &mut VecDeque<Message>,
-    ) -> Result<Option<usize>, Error> {
-        self.unclocked.0 = 0;
-        self.recv_until(deadline, |inbox| inbox.try_pop_all(messages))
+    ) -> Result<usize, Error> {
+        let count = self.recv_until(deadline, |inbox| inbox.try_pop_all(messages))?;
+        Ok(self.took(count))
+    }
+
+    /// Whoever takes many may look at them for long.
+    fn took(&mut self, count: Option<usize>) -> usize {
+        let count = count.unwrap_or(0);
+        let many = u32::try_from(count).unwrap_or(u32::MAX);
+        self.unclocked.0 = self.unclocked.0.saturating_sub(many);
+        count
     }
 
     fn try_take<T>(

@@ -172,6 +172,12 @@ impl Reactor {
         self.dozes.replace(until).is_some() && !self.more
     }
 
+    /// Turns since the poller was asked.
+    #[cfg(test)]
+    pub(crate) fn unpolled(&self) -> u32 {
+        self.unpolled
+    }
+
     #[cfg(test)]
     pub(crate) fn subscriptions(&self) -> usize {
         self.delivery.len()
@@ -249,11 +255,9 @@ impl Reactor {
             // It rounds up to what the system counts in.
             next.map(|at| at.saturating_duration_since(now))
         };
-        if std::mem::take(&mut self.reads_on) && self.unpolled < UNPOLLED {
-            self.unpolled += 1;
+        if self.reads_on() {
             self.ready.clear();
         } else {
-            self.unpolled = 0;
             match self.poll.poll(&mut self.ready, timeout) {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -271,6 +275,17 @@ impl Reactor {
         }
         self.progress(now);
         Ok(())
+    }
+
+    /// Whether the poller need not be asked, for there is more to read. It is where
+    /// something waits for the socket, and every now and then.
+    fn reads_on(&mut self) -> bool {
+        let link = self.link.as_ref().map(|(_, link)| link);
+        let reads_on = std::mem::take(&mut self.reads_on)
+            && self.unpolled < UNPOLLED
+            && link.is_some_and(Link::is_flushed);
+        self.unpolled = if reads_on { self.unpolled + 1 } else { 0 };
+        reads_on
     }
 
     /// Lets the next turn look at what is posted, though little of it is.

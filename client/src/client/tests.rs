@@ -1,8 +1,9 @@
 //! What a client holds, and lets go of.
 
 use std::{
-    io::Read,
-    net::TcpListener,
+    collections::VecDeque,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
     sync::mpsc,
     thread::{self, JoinHandle},
     time::Duration,
@@ -90,6 +91,20 @@ struct Slow {
 
 impl Slow {
     fn start() -> Self {
+        Self::start_and(|_| {})
+    }
+
+    /// What it says meanwhile nobody listens to, but for that it never ends.
+    fn start_talking() -> Self {
+        Self::start_and(|mut stream| {
+            let mut message = vec![b'\n'; 1_000];
+            message.splice(..0, [0x81, 126, 3, 232]);
+            let messages = message.repeat(64);
+            while stream.write_all(&messages).is_ok() {}
+        })
+    }
+
+    fn start_and(talk: impl FnOnce(TcpStream) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("ws://{}/", listener.local_addr().unwrap());
         let (reads, told) = mpsc::channel();
@@ -99,11 +114,14 @@ impl Slow {
             let mut ws = tungstenite::accept(stream).unwrap();
             ws.read().unwrap();
             ws.send("CONNECTED\nversion:1.2\n\n\0".into()).unwrap();
+            let stream = ws.get_ref().try_clone().unwrap();
+            let talk = thread::spawn(move || talk(stream));
             for octets in told {
                 let few = &mut ws.get_mut().take(octets);
                 assert_eq!(std::io::copy(few, &mut std::io::sink()).unwrap(), octets);
                 tells.send(()).unwrap();
             }
+            talk.join().unwrap();
         });
         Self {
             url,
@@ -120,22 +138,47 @@ impl Slow {
 }
 
 #[test]
-fn a_slow_broker_holds_up_for_a_moment_each_time_that_something_has_left() {
-    let broker = Slow::start();
-    let mut client = Client::builder(&broker.url).proxy(None).connect().unwrap();
-    let body = vec![b'x'; 16 << 10];
-    let frame = Passing {
-        size: body.len() + 1,
+fn the_clock_is_looked_at_after_many_were_taken() {
+    let broker = MockBroker::start(Scenario::default()).unwrap();
+    let mut client = Client::builder(broker.url()).proxy(None).connect().unwrap();
+    let _all = client.subscription("/topic/a").subscribe().unwrap();
+    for _ in 0..50 {
+        broker.publish("/topic/a", &[], b"");
+    }
+    while client.inbox.len() < 50 {
+        client.turn(LIMIT).unwrap();
+    }
+    client.recv().unwrap();
+    assert_eq!(client.recv_many(&mut VecDeque::new()).unwrap(), 49);
+    assert_eq!(client.unclocked.0, 0);
+}
+
+const BODY: [u8; 16 << 10] = [b'x'; 16 << 10];
+
+fn frame() -> Passing {
+    Passing {
+        size: BODY.len() + 1,
         needs: Version::V1_0,
         deadline: clock::after(10 * LIMIT),
         receipt: None,
-    };
-    let letter = Letter {
-        frame: &frame,
+    }
+}
+
+fn letter(frame: &Passing) -> Letter<'_> {
+    Letter {
+        frame,
         head: b"",
-        body: &body,
+        body: &BODY,
         slot: None,
-    };
+    }
+}
+
+#[test]
+fn a_slow_broker_holds_up_for_a_moment_each_time_that_something_has_left() {
+    let broker = Slow::start();
+    let mut client = Client::builder(&broker.url).proxy(None).connect().unwrap();
+    let frame = frame();
+    let letter = letter(&frame);
     let mut unread = 0;
     for _ in 0..4 {
         // Once one passes, others do until the socket is full.
@@ -163,6 +206,32 @@ fn a_slow_broker_holds_up_for_a_moment_each_time_that_something_has_left() {
         broker.read(unread / 2);
         unread -= unread / 2;
     }
+    drop((client, broker.reads));
+    broker.thread.join().unwrap();
+}
+
+#[test]
+fn the_poller_is_asked_for_what_waits_to_leave_though_there_is_always_more_to_read() {
+    let broker = Slow::start_talking();
+    let mut client = Client::builder(&broker.url).proxy(None).connect().unwrap();
+    let frame = frame();
+    let letter = letter(&frame);
+    let began = clock::now();
+    let mut unread = 0;
+    for _ in 0..100 {
+        while client.reactor.pass(began, &letter) {
+            unread += frame.size as u64;
+            assert!(unread < 128 << 20, "and no end");
+        }
+        client.turn(Duration::ZERO).unwrap();
+        assert_eq!(client.reactor.unpolled(), 0);
+    }
+    broker.reads.send(unread).unwrap();
+    while client.reactor.unpolled() == 0 {
+        client.turn(Duration::ZERO).unwrap();
+        assert!(clock::now() < began + LIMIT, "it is asked each time");
+    }
+    broker.has_read.recv_timeout(LIMIT).unwrap();
     drop((client, broker.reads));
     broker.thread.join().unwrap();
 }
