@@ -1,9 +1,10 @@
 //! Other people's clients before the mock broker: ordinary programs on
 //! @stomp/stompjs and stomp.py, and the verdict on each. `tests/foreign/install`
-//! puts them into `target/foreign`.
+//! puts them into `target/foreign`. And `openssl s_server` before hobnail.
 #![expect(clippy::unwrap_used, reason = "in a test a missing value is a failure")]
 
 mod desk;
+mod renegotiation;
 mod storms;
 
 use hobnail_mock_broker::{MockBroker, Report, Scenario};
