@@ -45,10 +45,8 @@ pub(super) struct Incoming {
     block: BytesMut,
     /// How much of the block was read.
     have: usize,
-    /// Whether the block is one that connections share.
-    shared: bool,
-    /// What was allocated for one that is this connection's own, at least.
-    own: usize,
+    /// Where it goes when another takes its place.
+    kind: Kind,
     /// Whether a frame came that no shared block can hold.
     large: bool,
     /// How much room is wanted: as much as lately came at once.
@@ -64,6 +62,17 @@ pub(super) struct Incoming {
     limit: usize,
     /// A text that was none, to be told.
     not_text: Option<Utf8Error>,
+}
+
+/// What a block is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Made for a few octets, which it is full of.
+    Little,
+    /// One that connections share.
+    Shared,
+    /// This connection's own, for which so much was allocated, at least.
+    Own(usize),
 }
 
 /// The head of a frame.
@@ -93,8 +102,7 @@ impl Incoming {
         Self {
             have: read.len(),
             block: read.into(),
-            shared: false,
-            own: 0,
+            kind: Kind::Little,
             large: false,
             room: LEAST_ROOM,
             filled: false,
@@ -259,14 +267,14 @@ impl Incoming {
         let missing = missing.min(TRUSTED.max(self.have));
         let room = missing.max(self.room);
         self.block.truncate(self.have);
-        if self.shared && self.block.try_reclaim(missing.max(BLOCK - self.have)) {
+        let shared = self.kind == Kind::Shared;
+        if shared && self.block.try_reclaim(missing.max(BLOCK - self.have)) {
             self.block.resize(BLOCK, 0);
         } else if self.have + missing > BLOCK || self.large {
             self.make_own_room(room);
         } else {
             let block = blocks::take((self.have + room).min(BLOCK));
-            self.change_block(block);
-            self.shared = true;
+            self.change_block(block, Kind::Shared);
         }
     }
 
@@ -275,38 +283,43 @@ impl Incoming {
     fn make_own_room(&mut self, room: usize) {
         self.large = true;
         let size = self.have + room;
-        let fits = !self.shared && self.own >= size && self.block.try_reclaim(room);
-        if fits || (!self.shared && size > KEPT_LARGE) {
-            // It grows, if nobody keeps any of it, without being copied.
-            self.block.reserve(room);
-            self.block.resize(size, 0);
-            self.own = self.own.max(size);
-        } else {
-            let (block, own) = blocks::take_large(size.max(BLOCK));
-            self.change_block(block);
-            self.own = own;
+        let own = match self.kind {
+            Kind::Shared => None,
+            Kind::Little => Some(0),
+            Kind::Own(own) => Some(own),
+        };
+        match own {
+            Some(own) if size > KEPT_LARGE || (own >= size && self.block.try_reclaim(room)) => {
+                // It grows, if nobody keeps any of it, without being copied.
+                self.block.reserve(room);
+                self.block.resize(size, 0);
+                self.kind = Kind::Own(own.max(size));
+            }
+            Some(_) | None => {
+                let (block, own) = blocks::take_large(size.max(BLOCK));
+                self.change_block(block, Kind::Own(own));
+            }
         }
     }
 
-    fn change_block(&mut self, mut block: BytesMut) {
+    fn change_block(&mut self, mut block: BytesMut, kind: Kind) {
         block[..self.have].copy_from_slice(&self.block);
         let full = mem::replace(&mut self.block, block);
-        let own = mem::take(&mut self.own);
-        if mem::take(&mut self.shared) {
-            blocks::put(full);
-        } else if own > 0 {
-            blocks::put_large(full, own);
+        match mem::replace(&mut self.kind, kind) {
+            Kind::Little => {}
+            Kind::Shared => blocks::put(full),
+            Kind::Own(size) => blocks::put_large(full, size),
         }
     }
 
     /// Nothing comes for now: other connections may use the rest of the block.
     pub(super) fn rest(&mut self) {
-        if self.shared && self.have <= LITTLE {
+        if self.kind == Kind::Shared && self.have <= LITTLE {
             let begun = self.block[..self.have].into();
             let mut rest = mem::replace(&mut self.block, begun);
             bytes::Buf::advance(&mut rest, self.have);
             blocks::put(rest);
-            self.shared = false;
+            self.kind = Kind::Little;
         }
     }
 }

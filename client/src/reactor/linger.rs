@@ -14,7 +14,7 @@ use crate::clock;
 pub(super) struct Linger {
     /// Other threads take what is handed over.
     serves: bool,
-    /// Something was handed over in this turn.
+    /// Something was handed over since it was last asked to wait.
     handed: bool,
     /// When that was last, unless it was answered.
     since: Option<Instant>,
