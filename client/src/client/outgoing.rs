@@ -45,8 +45,7 @@ impl Client {
     }
 
     /// Writes a frame if nothing is before it and nothing keeps it back; false if
-    /// something does. Without `buffered` it has left then, as far as the socket
-    /// takes it.
+    /// something does. It leaves with what is [gathered](Self::gather).
     pub(crate) fn pass(&mut self, now: Instant, letter: &Letter<'_>) -> bool {
         self.reactor.pass(now, letter)
     }
