@@ -27,7 +27,8 @@ impl Pending {
     /// [`Client::confirm`](crate::Client::confirm).
     ///
     /// # Errors
-    /// As [`Publish::publish`](super::Publish::publish); [`Misuse::WouldDeadlock`] on the thread that
+    /// As [`Publish::publish`](super::Publish::publish);
+    /// [`Misuse::WouldDeadlock`](crate::error::Misuse::WouldDeadlock) on the thread that
     /// turns the reactor, unless the answer is there.
     pub fn wait(self) -> Result<(), Error> {
         self.answer().map(drop)
