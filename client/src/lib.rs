@@ -70,6 +70,7 @@ pub mod queue;
 mod reactor;
 pub mod region;
 mod request;
+mod rng;
 mod run;
 mod secret;
 mod sink;

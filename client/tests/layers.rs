@@ -8,8 +8,8 @@ use std::{fs, path::Path};
 /// own; parts of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
     &[
-        "clock", "dialect", "errand", "frame", "health", "ledger", "metrics", "secret", "thread",
-        "wheel",
+        "clock", "dialect", "errand", "frame", "health", "ledger", "metrics", "rng", "secret",
+        "thread", "wheel",
     ],
     &["error"],
     &["http"],

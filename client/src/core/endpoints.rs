@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{redial::Redial, rng::Rng};
+use super::redial::Redial;
 use crate::{
     config::{Backoff, Config, Endpoint},
     error::{Error, LinkError},
+    rng::Rng,
 };
 
 /// A server that asks for more patience than this does not get it.

@@ -27,7 +27,6 @@ mod receive;
 mod redial;
 mod region;
 mod replies;
-mod rng;
 mod rotate;
 mod subscriptions;
 mod suspects;
@@ -67,12 +66,12 @@ use crate::{
     event::Event,
     frame::{DecodeLimits, Decoder, Frame, Piece, Version},
     metrics::Metrics,
+    rng::Rng,
 };
 use endpoints::Endpoints;
 use heartbeat::Beats;
 use operations::Operations;
 use outbox::Outbox;
-use rng::Rng;
 use subscriptions::Subscriptions;
 use timers::Timers;
 use tokens::Tokens;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::rng::Rng;
-use crate::config::Backoff;
+use crate::{config::Backoff, rng::Rng};
 
 /// The next delay: doubling up to a maximum, with jitter, and back to the first
 /// only after a session has been stable.

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{io::Ticket, redial::Redial, rng::Rng};
+use super::{io::Ticket, redial::Redial};
 use crate::{
     auth::{Token, TokenReason},
     config::Backoff,
+    rng::Rng,
 };
 
 /// What is known about tokens. Says when to fetch; never fetches.

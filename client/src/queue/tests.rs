@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::*;
-use crate::config::Overflow;
+use crate::{config::Overflow, rng::Rng};
 
 mod all;
 mod in_hand;
@@ -244,13 +244,8 @@ fn latest_by_obeys_the_bound_in_octets_when_the_newer_is_larger() {
 
 #[test]
 fn latest_by_agrees_with_a_slow_model_over_many_random_runs() {
-    let mut random = 7_u64;
-    let mut next = move || {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random
-    };
+    let mut rng = Rng::new(7);
+    let mut next = move || rng.next();
     for _ in 0..200 {
         let bound = 1 + (next() % 6) as usize;
         let (q, _) = queue(bound, 1000, Overflow::LatestBy("digit"));

@@ -17,13 +17,12 @@ use super::{
 };
 use crate::{
     config::{Endpoint, Rotate},
-    core::{
-        AckMode, Command as Verb, Dedupe, Input, Key, Phase, Replies, TransactionStep, rng::Rng,
-    },
+    core::{AckMode, Command as Verb, Dedupe, Input, Key, Phase, Replies, TransactionStep},
     dialect::Dialect,
     error::{LinkError, RegionError},
     event::Event,
     frame::Command,
+    rng::Rng,
 };
 
 /// One life: settings, misfortunes and calls, all drawn from one seed.

@@ -19,13 +19,7 @@ use super::{
     seeds::{self, Tally},
     source::Answer,
 };
-use crate::{
-    config::Rotate,
-    core::{Phase, rng::Rng},
-    dialect::Dialect,
-    error::Error,
-    event::Event,
-};
+use crate::{config::Rotate, core::Phase, dialect::Dialect, error::Error, event::Event, rng::Rng};
 
 #[derive(Debug, Clone, Copy)]
 enum Move {

@@ -90,13 +90,8 @@ fn whoever_waits_for_all_is_woken_by_the_first() {
 
 #[test]
 fn taking_all_and_one_by_one_agrees_with_a_slow_model_over_many_random_runs() {
-    let mut random = 9_u64;
-    let mut next = move |below: u64| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random % below
-    };
+    let mut rng = Rng::new(9);
+    let mut next = move |limit| rng.below(limit);
     for run in 0..500 {
         let bound = 1 + next(9) as usize;
         let overflow = EVERY[next(4) as usize];

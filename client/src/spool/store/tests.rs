@@ -11,6 +11,7 @@ use super::*;
 use crate::{
     config::{Overflow, QueueLimits},
     queue::{DiskLimits, Notify, Popped, Pushed, Queue},
+    rng::Rng,
 };
 
 struct Nobody;
@@ -147,13 +148,8 @@ fn a_queue_that_parts_leaves_everything_and_one_that_is_discarded_nothing() {
 #[test]
 fn counts_stay_true_over_random_use_and_restarts() {
     let (_folder, path) = folder();
-    let mut random = 11_u64;
-    let mut next = move |below: u64| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random % below
-    };
+    let mut rng = Rng::new(11);
+    let mut next = move |limit| rng.below(limit);
     let mut store = Store::open(&path, false).unwrap();
     let mut queue = queue(Left::default(), Overflow::Pause);
     let (mut pushed, mut taken) = (0, 0);
@@ -336,11 +332,9 @@ fn a_damaged_file_is_an_error_or_gives_what_was_written_in_order() {
     drop(store);
     let whole = fs::read(&path).unwrap();
     let (mut refused, mut read) = (0, 0);
-    let mut random = 3_u64;
+    let mut rng = Rng::new(3);
     for round in 0..60 {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
+        let random = rng.next();
         let mut octets = whole.clone();
         let at = (random % octets.len() as u64) as usize;
         match round % 3 {
